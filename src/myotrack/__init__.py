@@ -1,0 +1,44 @@
+"""myotrack: muscle-driven human bodies, simulated by the thousand.
+
+    anatomy = Anatomy.load("full")                  # anatomy: the body, repaired and named once
+    sim     = Threads(anatomy, worlds=64)           # simulate: many of them at once
+    sim.advance(excitation)                         # 10 ms of muscle drive
+    state   = sim.body                              # BodyState, fresh at this instant
+
+Names are loaded when they are first used, so importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from myotrack.anatomy.changes import Repairs as Repairs
+    from myotrack.anatomy.model import Anatomy as Anatomy
+    from myotrack.simulate.physics import Physics as Physics
+    from myotrack.simulate.referee import Referee as Referee
+    from myotrack.simulate.state import BodyState as BodyState
+    from myotrack.simulate.threads import Threads as Threads
+    from myotrack.simulate.warp import Warp as Warp
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Anatomy": "myotrack.anatomy.model",
+    "BodyState": "myotrack.simulate.state",
+    "Physics": "myotrack.simulate.physics",
+    "Referee": "myotrack.simulate.referee",
+    "Repairs": "myotrack.anatomy.changes",
+    "Threads": "myotrack.simulate.threads",
+    "Warp": "myotrack.simulate.warp",
+}
+__all__ = ["Anatomy", "BodyState", "Physics", "Referee", "Repairs", "Threads", "Warp"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"myotrack has no '{name}'. It offers: {', '.join(__all__)}.")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,204 @@
+"""`Anatomy`: one body, loaded, repaired and compiled, with every name, index, limit and unit resolved once."""
+
+import functools
+import hashlib
+import importlib.util
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import mujoco
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from myotrack.anatomy.changes import Change, Repairs
+from myotrack.anatomy.couplings import Couplings
+from myotrack.anatomy.fingers import lock_fingers
+from myotrack.anatomy.joints import Joint, joint_table
+from myotrack.anatomy.kinematics import Kinematics
+from myotrack.anatomy.landmarks import FOOT_REGIONS, PLANS, add_landmarks, add_sensors, site_name
+from myotrack.anatomy.mirror import Mirror
+from myotrack.anatomy.muscles import Muscle, muscle_table
+from myotrack.anatomy.rest import add_rest_pose, resting_qpos
+from myotrack.anatomy.repairs import repair
+
+PACKAGE = "musclemimic_models"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A body as it is published."""
+
+    file: str
+    root: str
+    """The MuJoCo body above all others."""
+    title: str
+
+
+BODIES = {
+    "full": Published("model/body/myofullbody.xml", "Full Body", "full body, free in space"),
+    "arms": Published("model/arm/myoarm_bimanual.xml", "Bimanual", "both arms on a fixed trunk"),
+}
+
+ARENA = 16 << 20
+"""Memory for contacts and constraints per world [bytes]; the published full body reserves 1.4 GB.
+Measured: at most 1.2 MB is used in 64 worlds of random excitation on the ground."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A compiled body and everything about it that never changes.
+
+    The MuJoCo model is shared: treat it as read-only. Simulators copy it before they set physics options.
+    """
+
+    name: str
+    """'full' or 'arms'."""
+    fingers: bool
+    """Whether the fingers move."""
+    model: mujoco.MjModel
+    xml: str
+    """The repaired body as MJCF, without visuals."""
+    hash: str
+    """Fingerprint of `xml`; files that belong to a body carry it."""
+    couplings: Couplings
+    joints: tuple[Joint, ...]
+    muscles: tuple[Muscle, ...]
+    landmarks: tuple[str, ...]
+    foot_regions: tuple[str, ...]
+    """Parts of the soles whose load is reported: hindfoot and toes, right then left. Empty for the arms."""
+    mirror: Mirror
+    kinematics: Kinematics
+    rest: Float[Tensor, "pos"]
+    """Independent coordinates of the resting posture."""
+    changes: tuple[Change, ...]
+    """What differs from the published body."""
+
+    @classmethod
+    def load(
+        cls, name: str, fingers: bool = False, repairs: Repairs | None = None, visuals: bool = False
+    ) -> "Anatomy":
+        """Load one of the bodies.
+
+        Args:
+            name: 'full' (free in space, 37 independent coordinates with locked fingers) or 'arms' (both arms on a
+                fixed trunk, 14).
+            fingers: Keep the finger joints and the muscles that move them (77 and 54 coordinates).
+            repairs: Which faults of the published body to mend; all of them if not given.
+            visuals: Keep bone meshes, for pictures. The physics and the hash are the same.
+
+        Raises:
+            ValueError: There is no body of that name.
+        """
+        if name not in BODIES:
+            raise ValueError(f"There is no body called '{name}'. The bodies are: {', '.join(BODIES)}.")
+        return _load(name, fingers, repairs or Repairs(), visuals)
+
+    @property
+    def muscle_names(self) -> tuple[str, ...]:
+        """Names of the muscles in the order of excitations."""
+        return tuple(muscle.name for muscle in self.muscles)
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of the independent rates; a free root has six, root_x to root_rz."""
+        names: list[str] = []
+        for joint in self.joints:
+            if joint.kind == "free":
+                names += [f"{joint.name}_{axis}" for axis in ("x", "y", "z", "rx", "ry", "rz")]
+            elif joint.independent:
+                names.append(joint.name)
+        return tuple(names)
+
+    @property
+    def free(self) -> bool:
+        """Whether the body's root moves freely in space."""
+        return self.joints[0].kind == "free"
+
+    def limits(self) -> tuple[Float[Tensor, "pos"], Float[Tensor, "pos"]]:
+        """Lowest and highest value of every independent coordinate [rad]; infinite for the root."""
+        low, high = [], []
+        for joint in self.joints:
+            if joint.independent:
+                entries = 7 if joint.kind == "free" else 1
+                low += [joint.low] * entries
+                high += [joint.high] * entries
+        return torch.tensor(low, dtype=torch.float64), torch.tensor(high, dtype=torch.float64)
+
+
+def published_file(name: str) -> Path:
+    """Where the installed package keeps a body's MJCF.
+
+    Raises:
+        ModuleNotFoundError: The package is not installed; the message says how to install it.
+    """
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError(
+            "The bodies are not installed. Install them with `pip install musclemimic-models==1.0.6`."
+        )
+    return Path(package.origin).parent / BODIES[name].file
+
+
+@functools.lru_cache(maxsize=8)
+def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool) -> Anatomy:
+    if visuals:
+        spec, _, _ = _edited_spec(name, fingers, repairs, visuals=True)
+        return replace(_load(name, fingers, repairs, visuals=False), model=spec.compile())
+    spec, couplings, changes = _edited_spec(name, fingers, repairs, visuals=False)
+    model = spec.compile()
+    xml = spec.to_xml()
+    landmarks = tuple(plan.name for plan in PLANS[name])
+    regions = tuple(region for region, _ in FOOT_REGIONS[name])
+    rest = resting_qpos(model, couplings, name) if repairs.rest_pose else model.qpos0.copy()
+    return Anatomy(
+        name=name,
+        fingers=fingers,
+        model=model,
+        xml=xml,
+        hash=hashlib.sha256(xml.encode()).hexdigest()[:16],
+        couplings=couplings,
+        joints=joint_table(model),
+        muscles=muscle_table(model),
+        landmarks=landmarks,
+        foot_regions=regions,
+        mirror=Mirror.of(model, couplings, landmarks, regions),
+        kinematics=Kinematics.of(model, couplings, tuple(site_name(landmark) for landmark in landmarks)),
+        rest=couplings.independent(torch.as_tensor(rest)),
+        changes=changes,
+    )
+
+
+def _edited_spec(
+    name: str, fingers: bool, repairs: Repairs, visuals: bool
+) -> tuple[mujoco.MjSpec, Couplings, tuple[Change, ...]]:
+    """The published body with fingers locked, faults mended, landmarks, sensors and resting posture added."""
+    spec = mujoco.MjSpec.from_file(str(published_file(name)))
+    changes = [] if visuals else _discard_visuals(spec)
+    published = spec.compile()
+    if not fingers:
+        changes += lock_fingers(spec, published)
+    changes += repair(spec, published, name, repairs)
+    if not visuals:
+        spec.discard_visual()  # The wrapping surfaces of muscles that are gone.
+    spec.nconmax = spec.njmax = -1
+    spec.memory = ARENA
+    mended = spec.compile()
+    couplings = Couplings.of(mended)
+    changes += add_landmarks(spec, mended, name)
+    changes += add_sensors(spec, name, BODIES[name].root)
+    if repairs.rest_pose:
+        changes += add_rest_pose(spec, mended, couplings, name)
+    return spec, couplings, tuple(changes)
+
+
+def _discard_visuals(spec: mujoco.MjSpec) -> list[Change]:
+    """Drop what is only drawn. Plain deletion would lose the 2.6 kg that meshes carry."""
+    count = spec.discard_visual()
+    return [
+        Change(
+            "addition", f"{count} visual elements", "drawn", "loaded for pictures only",
+            "meshes do not collide; the mass they stand for stays with their segments",
+            "cited: MuJoCo 4.0, MjSpec.discard_visual",
+        )
+    ]  # fmt: skip
