@@ -1,0 +1,51 @@
+"""Ground reaction: force, centre of pressure and free moment per foot, from the net contact wrench of each sole region."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+LOADED = 5.0
+"""Vertical force above which a foot has a centre of pressure [N]. Tuned: force plates are commonly cut at 5-20 N; below
+it the quotient of two small numbers is noise."""
+
+
+@dataclass(frozen=True)
+class GroundReaction:
+    """What the floor does to each foot, in the world. A foot is two regions: hindfoot and toes."""
+
+    region_force_w: Float[Tensor, "world region 3"]
+    """Force on each region [N]."""
+    foot_force_w: Float[Tensor, "world foot 3"]
+    """Ground reaction force, right then left [N]."""
+    foot_cop_w: Float[Tensor, "world foot 3"]
+    """Centre of pressure on the floor [m]; where the foot carries less than `LOADED` it is zero."""
+    foot_free_moment: Float[Tensor, "world foot"]
+    """Moment about the vertical through the centre of pressure [N m]; zero where there is none."""
+
+
+def ground_reaction(sensors: Float[Tensor, "world region 10"]) -> GroundReaction:
+    """Ground reaction from the contact sensors.
+
+    Args:
+        sensors: Per region MuJoCo's net contact: number found, force (3), torque (3) and position (3), in the world.
+    """
+    force, torque, position = sensors[..., 1:4], sensors[..., 4:7], sensors[..., 7:10]
+    # Wrenches add up only about a common point: the world's origin.
+    moment = torque + torch.linalg.cross(position, force)
+    foot_force = force.unflatten(1, (-1, 2)).sum(dim=2)
+    foot_moment = moment.unflatten(1, (-1, 2)).sum(dim=2)
+    vertical = foot_force[..., 2]
+    loaded = vertical > LOADED
+    weight = torch.where(loaded, vertical, 1.0)
+    # On the floor, z = 0, the moment about the centre of pressure has no horizontal part: M = c x F + (0, 0, Tz).
+    cop_x, cop_y = -foot_moment[..., 1] / weight, foot_moment[..., 0] / weight
+    free = foot_moment[..., 2] - (cop_x * foot_force[..., 1] - cop_y * foot_force[..., 0])
+    cop = torch.stack([cop_x, cop_y, torch.zeros_like(cop_x)], dim=-1)
+    return GroundReaction(
+        region_force_w=force,
+        foot_force_w=foot_force,
+        foot_cop_w=torch.where(loaded[..., None], cop, 0.0),
+        foot_free_moment=torch.where(loaded, free, 0.0),
+    )

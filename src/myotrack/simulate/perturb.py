@@ -1,0 +1,76 @@
+"""What may differ from world to world: masses, muscle strength, floor friction."""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.naming import indices_of
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One set of parameters per world."""
+
+    mass: Float[Tensor, "world segment"]
+    """Factor on the mass and inertia of each segment (MuJoCo body, the world included)."""
+    strength: Float[Tensor, "world muscle"]
+    """Factor on the peak force of each muscle, active and passive."""
+    friction: Float[Tensor, "world"]
+    """Friction coefficient of the floor (published: 1)."""
+
+    def __post_init__(self) -> None:
+        if (self.mass <= 0).any() or (self.strength < 0).any() or (self.friction < 0).any():
+            raise ValueError("A variation needs positive mass factors and no negative strength or friction.")
+
+    @classmethod
+    def none(cls, anatomy: Anatomy, worlds: int) -> "Variation":
+        """The same body in every world."""
+        return cls(
+            mass=torch.ones(worlds, anatomy.model.nbody),
+            strength=torch.ones(worlds, anatomy.model.nu),
+            friction=torch.ones(worlds),
+        )
+
+
+@dataclass(frozen=True)
+class VariedFields:
+    """The MuJoCo model fields that a variation decides, one row per world."""
+
+    body_mass: np.ndarray
+    body_inertia: np.ndarray
+    actuator_gainprm: np.ndarray
+    actuator_biasprm: np.ndarray
+    geom_friction: np.ndarray
+
+    @classmethod
+    def of(cls, model: mujoco.MjModel, variation: Variation) -> "VariedFields":
+        """Work out the fields for a model."""
+        mass = variation.mass.cpu().double().numpy()
+        strength = variation.strength.cpu().double().numpy()
+        worlds = len(mass)
+        gain, bias = (np.repeat(prm[None], worlds, axis=0) for prm in (model.actuator_gainprm, model.actuator_biasprm))
+        gain[:, :, 2] *= strength
+        bias[:, :, 2] *= strength
+        friction = np.repeat(model.geom_friction[None], worlds, axis=0)
+        friction[:, model.geom("floor").id, 0] = variation.friction.cpu().double().numpy()
+        return cls(
+            body_mass=mass * model.body_mass,
+            body_inertia=mass[:, :, None] * model.body_inertia,
+            actuator_gainprm=gain,
+            actuator_biasprm=bias,
+            geom_friction=friction,
+        )
+
+
+def segment_index(model: mujoco.MjModel, segment: str) -> int:
+    """Index of a segment.
+
+    Raises:
+        KeyError: No segment has that name; the message suggests the nearest one.
+    """
+    return indices_of([segment], [model.body(index).name for index in range(model.nbody)], "segment")[0]

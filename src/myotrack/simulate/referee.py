@@ -1,0 +1,121 @@
+"""The backend that cannot be wrong: plain `mj_step`, one world after the other. The others are judged against it."""
+
+import copy
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.simulate.lost import Watch, as_mask, checked_excitation, sane
+from myotrack.simulate.perturb import Variation, VariedFields, segment_index
+from myotrack.simulate.physics import Physics
+from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
+
+
+class Referee:
+    """Worlds stepped by `mj_step` in double precision."""
+
+    def __init__(
+        self, anatomy: Anatomy, worlds: int, physics: Physics | None = None, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Put `worlds` bodies into their resting posture."""
+        self.anatomy = anatomy
+        self.physics = physics or Physics()
+        self.worlds = worlds
+        self.device = torch.device("cpu")
+        self._dtype = dtype
+        model = self.physics.applied_to(anatomy.model)
+        self._models = [copy.copy(model) for _ in range(worlds)]
+        self._data = [mujoco.MjData(model) for _ in range(worlds)]
+        self._mirror = mujoco.MjData(model)
+        self._readout = Readout(anatomy, model)
+        self._watch = Watch(anatomy)
+        self._intact = np.ones(worlds, dtype=bool)
+        everywhere = torch.ones(worlds, dtype=torch.bool)
+        still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
+        self.reset(everywhere, anatomy.rest.expand(worlds, -1), still, torch.zeros(worlds, model.nu))
+
+    @property
+    def body(self) -> BodyState:
+        """The present instant of every world, computed on a copy so that looking never disturbs."""
+        rows: dict[str, list] = {name: [] for name in Arrays.__dataclass_fields__}
+        for model, data in zip(self._models, self._data, strict=True):
+            mujoco.mj_copyData(self._mirror, model, data)
+            mujoco.mj_forward(model, self._mirror)
+            for name, values in rows.items():
+                values.append(np.array(getattr(self._mirror, name)))
+        arrays = {name: torch.from_numpy(np.stack(values)).to(self._dtype) for name, values in rows.items()}
+        return self._readout.read(Arrays(**arrays), torch.from_numpy(self._intact.copy()))
+
+    @property
+    def lost_count(self) -> int:
+        """How many times a world has left the numbers."""
+        return self._watch.count
+
+    def reset(
+        self,
+        mask: Bool[Tensor, "world"],
+        z: Float[Tensor, "world pos"],
+        velocity: Float[Tensor, "world coordinate"],
+        activation: Activation,
+    ) -> None:
+        """Start the masked worlds again at time zero."""
+        couplings = self.anatomy.couplings
+        for world in np.flatnonzero(as_mask(mask)):
+            data, start, rate = self._data[world], z[world].double(), velocity[world].double()
+            mujoco.mj_resetData(self._models[world], data)
+            data.qpos[:] = couplings.qpos(start).numpy()
+            data.qvel[:] = couplings.qvel(start, rate).numpy()
+            data.act[:] = data.ctrl[:] = activation[world].double().numpy()
+            self._intact[world] = True
+
+    def advance(self, excitation: Excitation) -> None:
+        """Let every intact world live one control interval."""
+        drive, numbers = checked_excitation(excitation, self.anatomy.muscle_names)
+        self._watch.remember(np.stack([self._core_state(data) for data in self._data]), drive)
+        unread = self._intact & ~numbers
+        self._watch.record(unread, "the excitation was not a number")
+        self._intact &= numbers
+        for world in np.flatnonzero(self._intact):
+            model, data = self._models[world], self._data[world]
+            before = copy.copy(data)
+            data.ctrl[:] = drive[world]
+            for _ in range(self.physics.substeps):
+                mujoco.mj_step(model, data)
+            data.xfrc_applied[:] = 0.0
+            if not sane(data.qpos[None], data.qvel[None], data.act[None])[0]:
+                self._watch.record(np.arange(self.worlds) == world, "the state left the numbers")
+                self._data[world] = before
+                self._intact[world] = False
+
+    def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
+        """Push a segment at its centre of mass during the next interval."""
+        index = segment_index(self._models[0], segment)
+        for data, force in zip(self._data, force_w.double().numpy(), strict=True):
+            data.xfrc_applied[index, :3] = force
+
+    def vary(self, variation: Variation) -> None:
+        """Give every world its own masses, muscle strengths and floor friction."""
+        varied = VariedFields.of(self._models[0], variation)
+        for world, model in enumerate(self._models):
+            for name, values in vars(varied).items():
+                getattr(model, name)[:] = values[world]
+            mujoco.mj_setConst(model, mujoco.MjData(model))
+
+    def dump(self, folder: Path) -> list[Path]:
+        """Write the last states of lost worlds."""
+        return self._watch.dump(folder)
+
+    def data(self, world: int) -> mujoco.MjData:
+        """A world's MuJoCo data at the present instant, all stages computed, as a copy."""
+        data = copy.copy(self._data[world])
+        mujoco.mj_forward(self._models[world], data)
+        return data
+
+    @staticmethod
+    def _core_state(data: mujoco.MjData) -> np.ndarray:
+        return np.concatenate([[data.time], data.qpos, data.qvel, data.act])

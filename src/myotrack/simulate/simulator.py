@@ -1,0 +1,73 @@
+"""What every physics backend offers. `threads`, `warp` and `referee` are three final implementations of it."""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.simulate.perturb import Variation
+from myotrack.simulate.physics import Physics
+from myotrack.simulate.state import Activation, BodyState, Excitation
+
+
+class Simulator(Protocol):
+    """Many worlds of one body. `reset`, `advance`, `push` and `vary` change them; everything else only looks."""
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The body that lives in every world."""
+        ...
+
+    @property
+    def physics(self) -> Physics:
+        """The options of every world."""
+        ...
+
+    @property
+    def worlds(self) -> int:
+        """How many worlds there are."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        ...
+
+    @property
+    def body(self) -> BodyState:
+        """The present instant of every world; no quantity is a substep old."""
+        ...
+
+    @property
+    def lost_count(self) -> int:
+        """How many times a world has left the numbers since the start."""
+        ...
+
+    def reset(
+        self,
+        mask: Bool[Tensor, "world"],
+        z: Float[Tensor, "world pos"],
+        velocity: Float[Tensor, "world coordinate"],
+        activation: Activation,
+    ) -> None:
+        """Start the masked worlds again at time zero; rows of the others are ignored and their worlds untouched."""
+        ...
+
+    def advance(self, excitation: Excitation) -> None:
+        """Let every intact world live one control interval under an excitation in [0, 1]."""
+        ...
+
+    def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
+        """Push a segment at its centre of mass [N] during the next interval."""
+        ...
+
+    def vary(self, variation: Variation) -> None:
+        """Give every world its own masses, muscle strengths and floor friction."""
+        ...
+
+    def dump(self, folder: Path) -> list[Path]:
+        """Write the last states of lost worlds, one file each, and say where."""
+        ...

@@ -1,0 +1,141 @@
+"""The CPU backend: many worlds on native threads, bit-identical to plain MuJoCo."""
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from mujoco.batch import Batch, SimulationError
+from torch import Tensor
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.simulate.lost import Watch, as_mask, checked_excitation, sane
+from myotrack.simulate.perturb import Variation, VariedFields, segment_index
+from myotrack.simulate.physics import Physics
+from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
+
+# All stages: forces and contacts of a BodyState belong to the same instant as its posture. A persistent batch goes on
+# from there, so the only extra work is one constraint solve per interval (benchmarks/step.py prints how much).
+_FRESH = mujoco.mjtStage.mjSTAGE_ACC.value
+_DERIVED = ("sensordata", "actuator_length", "actuator_velocity", "actuator_force")
+
+
+class Threads:
+    """Worlds stepped by `mujoco.batch`, in double precision; their `BodyState` is a copy in `dtype`."""
+
+    def __init__(
+        self,
+        anatomy: Anatomy,
+        worlds: int,
+        physics: Physics | None = None,
+        threads: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Put `worlds` bodies into their resting posture, on `threads` threads (0: one per core)."""
+        self.anatomy = anatomy
+        self.physics = physics or Physics()
+        self.worlds = worlds
+        self.device = torch.device("cpu")
+        self._dtype = dtype
+        self._model = self.physics.applied_to(anatomy.model)
+        self._batch = Batch(self._model, worlds, threads, persistent=True)
+        self._state = {name: self._batch.bind(name) for name in ("time", "qpos", "qvel", "act", "ctrl")}
+        self._derived = {name: self._batch.bind(name) for name in _DERIVED}
+        self._readout = Readout(anatomy, self._model)
+        self._watch = Watch(anatomy)
+        self._intact = np.ones(worlds, dtype=bool)
+        self._body: BodyState | None = None
+        everywhere = torch.ones(worlds, dtype=torch.bool)
+        still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
+        self.reset(everywhere, anatomy.rest.expand(worlds, -1), still, torch.zeros(worlds, anatomy.model.nu))
+
+    @property
+    def body(self) -> BodyState:
+        """The present instant of every world."""
+        if self._body is None:
+            arrays = {
+                name: torch.from_numpy(array.copy()).to(self._dtype)
+                for name, array in (*self._state.items(), *self._derived.items())
+            }
+            self._body = self._readout.read(Arrays(**arrays), torch.from_numpy(self._intact.copy()))
+        return self._body
+
+    @property
+    def lost_count(self) -> int:
+        """How many times a world has left the numbers."""
+        return self._watch.count
+
+    def reset(
+        self,
+        mask: Bool[Tensor, "world"],
+        z: Float[Tensor, "world pos"],
+        velocity: Float[Tensor, "world coordinate"],
+        activation: Activation,
+    ) -> None:
+        """Start the masked worlds again at time zero."""
+        chosen = as_mask(mask)
+        ids = np.flatnonzero(chosen)
+        if not len(ids):
+            return
+        couplings, z, velocity = self.anatomy.couplings, z[mask].double(), velocity[mask].double()
+        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self._state["qpos"][ids] = couplings.qpos(z).numpy()
+        self._state["qvel"][ids] = couplings.qvel(z, velocity).numpy()
+        self._state["act"][ids] = activation[mask].double().numpy()
+        self._state["ctrl"][ids] = self._state["act"][ids]
+        self._batch.forward(ids, stage=_FRESH)
+        self._intact[chosen] = True
+        self._body = None
+
+    def advance(self, excitation: Excitation) -> None:
+        """Let every intact world live one control interval."""
+        drive, numbers = checked_excitation(excitation, self.anatomy.muscle_names)
+        before = self._batch.state.copy()
+        self._watch.remember(self._core_state(), drive)
+        self._end(self._intact & ~numbers, "the excitation was not a number", before)
+        alive = self._intact.copy()
+        self._state["ctrl"][alive] = drive[alive]
+        failed = np.zeros(self.worlds, dtype=bool)
+        if alive.any():
+            try:
+                self._batch.step(np.flatnonzero(alive), nstep=self.physics.substeps, stage=_FRESH)
+            except SimulationError as error:
+                failed[error.ids] = True
+            failed |= alive & ~sane(self._state["qpos"], self._state["qvel"], self._state["act"])
+        self._end(failed, "the state left the numbers", before)
+        self._batch.bind("xfrc_applied")[:] = 0.0
+        self._body = None
+
+    def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
+        """Push a segment at its centre of mass during the next interval."""
+        index = segment_index(self._model, segment)
+        self._batch.bind("xfrc_applied")[:, index, :3] = force_w.double().numpy()
+
+    def vary(self, variation: Variation) -> None:
+        """Give every world its own masses, muscle strengths and floor friction."""
+        varied = VariedFields.of(self._model, variation)
+        for name, values in vars(varied).items():
+            self._batch.expand(name)[:] = values
+        self._batch.set_const()
+        self._batch.forward(stage=_FRESH)
+        self._body = None
+
+    def dump(self, folder: Path) -> list[Path]:
+        """Write the last states of lost worlds."""
+        return self._watch.dump(folder)
+
+    def _core_state(self) -> np.ndarray:
+        parts = [self._state["time"][:, None], self._state["qpos"], self._state["qvel"], self._state["act"]]
+        return np.concatenate(parts, axis=1)
+
+    def _end(self, lost: np.ndarray, reason: str, before: np.ndarray) -> None:
+        """Put lost worlds back into their last good state, where they stand still until they are reset."""
+        if not lost.any():
+            return
+        self._watch.record(lost, reason)
+        ids = np.flatnonzero(lost)
+        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self._batch.state[ids] = before[ids]
+        self._batch.forward(ids, stage=_FRESH)
+        self._intact[lost] = False
