@@ -30,7 +30,7 @@ POSITIVE: dict[str, str] = {
     "shoulder_rot": "internal rotation of the humerus",
     "elbow_flex": "elbow flexion",
     "pro_sup": "forearm pronation",
-    "deviation": "ulnar deviation of the wrist",
+    "deviation": "radial deviation of the wrist",
     "flexion": "wrist flexion",
     "cmc_flexion": "thumb carpometacarpal flexion",
     "cmc_abduction": "thumb carpometacarpal abduction",
@@ -49,7 +49,7 @@ POSITIVE: dict[str, str] = {
     "knee_angle_beta_rotation1": "patella extension",
     "ankle_angle": "ankle dorsiflexion",
     "subtalar_angle": "subtalar inversion",
-    "mtp_angle": "toe extension",
+    "mtp_angle": "toe flexion",
 }
 """What a positive value means, by joint name without side. Lumbar levels and fingers are described by rule."""
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from myotrack.anatomy.bones import with_bones
 from myotrack.anatomy.changes import Change, Repairs
 from myotrack.anatomy.couplings import Couplings
 from myotrack.anatomy.fingers import lock_fingers
@@ -85,7 +86,8 @@ class Anatomy:
                 fixed trunk, 14).
             fingers: Keep the finger joints and the muscles that move them (77 and 54 coordinates).
             repairs: Which faults of the published body to mend; all of them if not given.
-            visuals: Keep bone meshes, for pictures. The physics and the hash are the same.
+            visuals: Put the bones back on, for pictures. Masses then have the digits of the MJCF (1e-6 kg); do not simulate
+                it.
 
         Raises:
             ValueError: There is no body of that name.
@@ -143,9 +145,9 @@ def published_file(name: str) -> Path:
 @functools.lru_cache(maxsize=8)
 def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool) -> Anatomy:
     if visuals:
-        spec, _, _ = _edited_spec(name, fingers, repairs, visuals=True)
-        return replace(_load(name, fingers, repairs, visuals=False), model=spec.compile())
-    spec, couplings, changes = _edited_spec(name, fingers, repairs, visuals=False)
+        bare = _load(name, fingers, repairs, visuals=False)
+        return replace(bare, model=with_bones(bare.xml, published_file(name)))
+    spec, couplings, changes = _edited_spec(name, fingers, repairs)
     model = spec.compile()
     xml = spec.to_xml()
     landmarks = tuple(plan.name for plan in PLANS[name])
@@ -170,17 +172,16 @@ def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool) -> Anatomy:
 
 
 def _edited_spec(
-    name: str, fingers: bool, repairs: Repairs, visuals: bool
+    name: str, fingers: bool, repairs: Repairs
 ) -> tuple[mujoco.MjSpec, Couplings, tuple[Change, ...]]:
     """The published body with fingers locked, faults mended, landmarks, sensors and resting posture added."""
     spec = mujoco.MjSpec.from_file(str(published_file(name)))
-    changes = [] if visuals else _discard_visuals(spec)
+    changes = _discard_visuals(spec)
     published = spec.compile()
     if not fingers:
         changes += lock_fingers(spec, published)
     changes += repair(spec, published, name, repairs)
-    if not visuals:
-        spec.discard_visual()  # The wrapping surfaces of muscles that are gone.
+    spec.discard_visual()  # The wrapping surfaces of muscles that are gone.
     spec.nconmax = spec.njmax = -1
     spec.memory = ARENA
     mended = spec.compile()

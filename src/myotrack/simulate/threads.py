@@ -66,6 +66,16 @@ class Threads:
         """How many times a world has left the numbers."""
         return self._watch.count
 
+    @property
+    def thread_count(self) -> int:
+        """Threads that step the worlds."""
+        return self._batch.nthread
+
+    def memory_per_world(self) -> int:
+        """Bytes that one world takes, with the part of its arena in use now (world 0 is measured)."""
+        data = self._batch.get_data(0)
+        return int(data.nbuffer + data.maxuse_arena + self._batch.state[0].nbytes)
+
     def reset(
         self,
         mask: Bool[Tensor, "world"],

@@ -1,0 +1,129 @@
+"""The command line: what each command takes, and where it goes. Heavy libraries are loaded by the command that runs."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+BodyName = Literal["full", "arms"]
+
+
+@dataclass(frozen=True)
+class AnatomyCommand:
+    """Show the tables of a body: what it is made of, what we changed in it, and what is wrong with it.
+
+    Without a table's name, a summary is shown. Several can be asked for at once.
+    """
+
+    body: BodyName = "full"
+    """Which body."""
+    fingers: bool = False
+    """With moving fingers and their muscles."""
+    joints: bool = False
+    """Joints: positive direction, range, driver."""
+    muscles: bool = False
+    """Muscles: peak force, fibre and tendon length, time constants, group, side."""
+    landmarks: bool = False
+    """Tracked points and where they are in the resting posture."""
+    couplings: bool = False
+    """Dependent joints and their polynomials."""
+    contacts: bool = False
+    """Surfaces that can touch, and the pairs that do."""
+    changes: bool = False
+    """Every change of the published body, with its reason and source."""
+    audit: bool = False
+    """Known and new faults: muscle parameters, symmetry, path jumps, masses, moment arms (takes a minute)."""
+    json: bool = False
+    """Print one JSON object on standard output instead of tables."""
+
+    def run(self) -> int:
+        """Print the tables."""
+        from myotrack.workflow.tables import show_anatomy
+
+        return show_anatomy(self)
+
+
+@dataclass(frozen=True)
+class BenchCommand:
+    """Measure how many control steps per second this machine simulates, beside a plain MuJoCo loop in the same run.
+
+    Examples:
+        myotrack bench
+        myotrack bench --body arms --worlds 256
+        myotrack bench --device cuda --worlds 1024 4096 16384 --json
+    """
+
+    body: BodyName = "full"
+    """Which body."""
+    fingers: bool = False
+    """With moving fingers and their muscles."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Native threads on the CPU, or MuJoCo Warp on a GPU."""
+    worlds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N [N ...]")] = (64,)
+    """How many worlds at once; several numbers give one row each."""
+    steps: int = 20
+    """Control steps per measurement (10 ms each)."""
+    rounds: int = 3
+    """Measurements of each kind, taken in turn; the median is reported."""
+    threads: int = 0
+    """CPU threads; 0 takes one per core."""
+    picture: Path | None = None
+    """Also write a picture (.png) or a short film (.mp4) of the bodies moving."""
+    dump: Path | None = None
+    """Folder for the last states of worlds that left the numbers."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def run(self) -> int:
+        """Measure and print."""
+        from myotrack.workflow.bench import bench
+
+        return bench(self)
+
+
+@dataclass(frozen=True)
+class DoctorCommand:
+    """Say what works on this machine, and the command that mends what does not."""
+
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def run(self) -> int:
+        """Examine and print."""
+        from myotrack.workflow.doctor import doctor
+
+        return doctor(json=self.json)
+
+
+@dataclass(frozen=True)
+class Myotrack:
+    """Muscle-driven human bodies, simulated by the thousand.
+
+    Start with `myotrack bench --picture bodies.png`, then look at a body with `myotrack anatomy --muscles`.
+    """
+
+    command: (
+        Annotated[AnatomyCommand, tyro.conf.subcommand("anatomy")]
+        | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
+        | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
+    ) = field()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and leave with its exit status; bad input is one sentence and status 2."""
+    choice = tyro.cli(Myotrack, args=arguments, prog="myotrack", config=(tyro.conf.OmitSubcommandPrefixes,))
+    try:
+        status = choice.command.run()
+    except (ValueError, KeyError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"myotrack: {message}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
