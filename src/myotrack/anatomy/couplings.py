@@ -118,7 +118,7 @@ class Couplings:
         return full
 
     def reduce(
-        self, z: Float[Tensor, "*batch pos"], per_dof: Float[Tensor, "*batch dof"]
+        self, z: Float[Tensor, "*#batch pos"], per_dof: Float[Tensor, "*batch dof"]
     ) -> Float[Tensor, "*batch coordinate"]:
         """Transposed map T(z)ᵀ: generalised forces, or rows of a Jacobian, in the independent coordinates.
 

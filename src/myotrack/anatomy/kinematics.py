@@ -47,7 +47,7 @@ class Kinematics:
     """The skeleton as a tree of elementary links, ready for batches of postures."""
 
     couplings: Couplings
-    depths: tuple[Int[Tensor, "link"], ...]
+    depths: tuple[Int[Tensor, "_"], ...]
     """Links of each depth, root first."""
     parent: Int[Tensor, "link"]
     """Link above, -1 for the world."""
@@ -144,7 +144,7 @@ class Kinematics:
         return torch.cat(anchors, dim=-2)[..., back, :], torch.cat(rotations, dim=-3)[..., back, :, :]
 
     @property
-    def _position_in_previous(self) -> list[Int[Tensor, "link"]]:
+    def _position_in_previous(self) -> list[Int[Tensor, "_"]]:
         """Per depth, where each link's parent stands in the depth above."""
         positions = []
         for depth, links in enumerate(self.depths):

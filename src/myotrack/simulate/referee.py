@@ -35,6 +35,7 @@ class Referee:
         self._readout = Readout(anatomy, model)
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
+        self._push = np.zeros((worlds, model.nbody, 6))
         everywhere = torch.ones(worlds, dtype=torch.bool)
         still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
         self.reset(everywhere, anatomy.rest.expand(worlds, -1), still, torch.zeros(worlds, model.nu))
@@ -84,19 +85,19 @@ class Referee:
             model, data = self._models[world], self._data[world]
             before = copy.copy(data)
             data.ctrl[:] = drive[world]
+            data.xfrc_applied[:] = self._push[world]
             for _ in range(self.physics.substeps):
                 mujoco.mj_step(model, data)
-            data.xfrc_applied[:] = 0.0
             if not sane(data.qpos[None], data.qvel[None], data.act[None])[0]:
                 self._watch.record(np.arange(self.worlds) == world, "the state left the numbers")
                 self._data[world] = before
                 self._intact[world] = False
+        self._push[:] = 0.0
 
     def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
         """Push a segment at its centre of mass during the next interval."""
         index = segment_index(self._models[0], segment)
-        for data, force in zip(self._data, force_w.double().numpy(), strict=True):
-            data.xfrc_applied[index, :3] = force
+        self._push[:, index, :3] = force_w.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""

@@ -45,6 +45,7 @@ class Threads:
         self._readout = Readout(anatomy, self._model)
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
+        self._push = np.zeros((worlds, self._model.nbody, 6))
         self._body: BodyState | None = None
         everywhere = torch.ones(worlds, dtype=torch.bool)
         still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
@@ -106,6 +107,8 @@ class Threads:
         self._end(self._intact & ~numbers, "the excitation was not a number", before)
         alive = self._intact.copy()
         self._state["ctrl"][alive] = drive[alive]
+        self._batch.bind("xfrc_applied")[:] = self._push
+        self._push[:] = 0.0
         failed = np.zeros(self.worlds, dtype=bool)
         if alive.any():
             try:
@@ -114,13 +117,12 @@ class Threads:
                 failed[error.ids] = True
             failed |= alive & ~sane(self._state["qpos"], self._state["qvel"], self._state["act"])
         self._end(failed, "the state left the numbers", before)
-        self._batch.bind("xfrc_applied")[:] = 0.0
         self._body = None
 
     def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
         """Push a segment at its centre of mass during the next interval."""
         index = segment_index(self._model, segment)
-        self._batch.bind("xfrc_applied")[:, index, :3] = force_w.double().numpy()
+        self._push[:, index, :3] = force_w.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""
