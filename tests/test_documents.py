@@ -40,10 +40,12 @@ def commands(text: str) -> list[str]:
     return sorted({name for code in spoken for name in COMMAND.findall(code)})
 
 
-def command_line(*arguments: str) -> subprocess.CompletedProcess[str]:
+def exists(command: str) -> bool:
+    """Whether a subcommand has a help of its own; for an unknown one the general help is printed."""
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
-    call = [sys.executable, "-m", "myotrack.workflow.cli", *arguments]
-    return subprocess.run(call, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    call = [sys.executable, "-m", "myotrack.workflow.cli", command, "--help"]
+    done = subprocess.run(call, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    return done.returncode == 0 and done.stdout.startswith(f"usage: myotrack {command} ")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -60,12 +62,11 @@ def test_the_python_of_the_readme_runs(code: str, tmp_path: Path, monkeypatch) -
 
 @pytest.mark.parametrize("command", commands(text_of(README)))
 def test_the_commands_of_the_readme_exist(command: str) -> None:
-    done = command_line(command, "--help")
-    assert done.returncode == 0, f"README.md tells to type `myotrack {command}`: {done.stderr}"
+    assert exists(command), f"README.md tells to type `myotrack {command}`."
 
 
-def test_a_command_that_does_not_exist_is_refused() -> None:
-    assert command_line("levitate", "--help").returncode == 2
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    assert not exists("levitate")
 
 
 def test_links_and_commands_are_found_where_a_reader_sees_them() -> None:

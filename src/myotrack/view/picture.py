@@ -98,16 +98,15 @@ class Painter:
         model.vis.headlight.ambient[:] = 0.34
         model.vis.headlight.diffuse[:] = 0.32
         model.vis.headlight.specular[:] = 0.0
-        model.vis.map.shadowscale = 0.7
-        model.vis.quality.shadowsize = 4096
+        model.vis.rgba.haze[:] = (0.86, 0.88, 0.92, 1.0)
         model.light_diffuse[:] = 0.45
-        model.light_castshadow[:] = True
+        model.light_castshadow[:] = False
         model.light_pos[:] = (-1.5, -2.5, 4.0)
         model.light_dir[:] = np.array([0.45, 0.7, -1.0]) / np.linalg.norm([0.45, 0.7, -1.0])
         model.tendon_width[:] = 0.004
         floor = model.geom("floor").id
         model.geom_matid[floor] = -1
-        model.geom_rgba[floor] = (0.90, 0.92, 0.95, 1.0)
+        model.geom_rgba[floor] = (0.93, 0.95, 0.98, 1.0)
         return model
 
 

@@ -26,6 +26,8 @@ def bench(command: "BenchCommand") -> int:
     """Measure, print, and draw if asked to."""
     if command.steps < 1 or command.rounds < 1 or min(command.worlds) < 1:
         raise ValueError("bench needs at least one world, one step and one round.")
+    if command.picture is not None and command.picture.suffix.lower() not in (".png", ".mp4"):
+        raise ValueError(f"Cannot write '{command.picture}': a picture ends in .png and a film in .mp4.")
     anatomy, physics = Anatomy.load(command.body, command.fingers), Physics()
     results = [_measure(command, anatomy, physics, worlds) for worlds in command.worlds]
     report = {
@@ -164,8 +166,6 @@ def _draw(path: Path, anatomy: Anatomy, physics: Physics) -> Path:
     """A picture after half a second, or a film of two seconds, of a body whose muscles twitch at random."""
     from myotrack.view.picture import Painter, write_film, write_picture
 
-    if path.suffix.lower() not in (".png", ".mp4"):
-        raise ValueError(f"Cannot write '{path}': a picture ends in .png and a film in .mp4.")
     simulator, painter = Threads(anatomy, 1, physics), Painter(anatomy)
     generator = torch.Generator().manual_seed(0)
     film, images = path.suffix.lower() == ".mp4", []

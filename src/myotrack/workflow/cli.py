@@ -1,5 +1,6 @@
 """The command line: what each command takes, and where it goes. Heavy libraries are loaded by the command that runs."""
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +114,9 @@ class Myotrack:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and leave with its exit status; bad input is one sentence and status 2."""
+    if sys.platform == "linux" and "DISPLAY" not in os.environ:
+        # MuJoCo would try to open a window; it looks here when it is imported.
+        os.environ.setdefault("MUJOCO_GL", "egl")
     choice = tyro.cli(Myotrack, args=arguments, prog="myotrack", config=(tyro.conf.OmitSubcommandPrefixes,))
     try:
         status = choice.command.run()

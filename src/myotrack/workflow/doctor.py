@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,7 @@ NEEDED = {
 ENOUGH_MEMORY = 1.0
 """[GB]. Measured: loading the full body and one state for each of 64 worlds peaks at 0.6 GB."""
 ENOUGH_DISK = 1.0
-"""[GB]. Measured: compiled GPU kernels and one short film take less than a quarter of it."""
+"""[GB]. Tuned: hundreds of films of `myotrack bench --picture bodies.mp4`, which take 2 MB each."""
 
 _DRAW = """
 import mujoco
@@ -46,7 +47,7 @@ class Finding:
 
     what: str
     ok: bool | None
-    """None: it does not work, and nothing on a CPU needs it."""
+    """None: it does not work, and physics on a CPU does not need it."""
     detail: str
     mend: str = ""
     """The command that mends it, if there is one."""
@@ -63,7 +64,12 @@ def doctor(json: bool = False) -> int:
         return 0 if healthy else 1
     marks = {True: "✓", None: "–", False: "✗"}
     rows = [[marks[finding.ok], finding.what, finding.detail] for finding in findings]
-    print_table("What works on this machine", ["", "what", "finding"], rows, "✓ works   – not needed on a CPU   ✗ broken")
+    print_table(
+        "What works on this machine",
+        ["", "what", "finding"],
+        rows,
+        "✓ works   – not needed for physics on a CPU   ✗ broken",
+    )
     for ok, heading in ((False, "To mend what is broken:"), (None, "To get the rest, if you want it:")):
         commands = dict.fromkeys(finding.mend for finding in findings if finding.ok is ok and finding.mend)
         if commands:
@@ -142,20 +148,20 @@ def folder() -> Finding:
 
 
 def rendering() -> Finding:
-    """Whether a picture can be drawn without a screen, found out by drawing one in another process."""
-    library = os.environ.get("MUJOCO_GL") or ("egl" if sys.platform == "linux" else "")
-    said = f"MUJOCO_GL={library}" if library else "this system's default"
+    """Whether a picture can be drawn, found out by drawing one in another process."""
     if installed("mujoco") is None:
         return Finding("pictures", False, "MuJoCo is not installed", f"pip install 'mujoco{NEEDED['mujoco']}'")
-    trouble = draw(library)
+    chosen = os.environ.get("MUJOCO_GL", "")
+    said = f"MUJOCO_GL={chosen}" if chosen else "MuJoCo's own choice of library"
+    trouble = draw(chosen)
     if trouble is None:
         return Finding("pictures", True, f"drawn off screen with {said}")
-    detail = f"cannot draw with {said}: {trouble}"
     if sys.platform != "linux":
-        return Finding("pictures", False, detail)
-    if library != "egl":
-        return Finding("pictures", False, detail, "export MUJOCO_GL=egl")
-    return Finding("pictures", False, detail, "apt-get install -y libegl1 libgl1-mesa-dri")
+        return Finding("pictures", False, f"cannot draw with {said}: {trouble}")
+    if chosen != "egl" and draw("egl") is None:
+        return Finding("pictures", None, f"cannot draw with {said}, but can with MUJOCO_GL=egl", "export MUJOCO_GL=egl")
+    libraries = "apt-get install -y libegl1 libgl1-mesa-dri && export MUJOCO_GL=egl"
+    return Finding("pictures", False, f"cannot draw with {said}: {trouble}", libraries)
 
 
 def warp_package() -> Finding:
@@ -224,7 +230,7 @@ def installed(name: str) -> str | None:
 
 
 def meets(version: str, wanted: str) -> bool:
-    """Whether a version satisfies a requirement such as '>=4.0,<4.1'. Only the numbers count: '2.13.0+cpu' is 2.13.0."""
+    """Whether a version satisfies a requirement such as '>=4.0,<4.1'; '2.13.0+cpu' counts as 2.13.0."""
     for clause in filter(None, wanted.split(",")):
         sign = clause.rstrip("0123456789.")
         have, limit = numbers(version), numbers(clause.removeprefix(sign))
@@ -256,7 +262,7 @@ def free_memory() -> float | None:
 
 
 def draw(library: str) -> str | None:
-    """Draw a small picture with an OpenGL library; what went wrong, or None."""
+    """Draw a small picture with an OpenGL library ('' leaves the choice to MuJoCo); what went wrong, or None."""
     environment = dict(os.environ) | ({"MUJOCO_GL": library} if library else {})
     try:
         done = subprocess.run(
@@ -266,9 +272,9 @@ def draw(library: str) -> str | None:
         return "no answer in two minutes"
     if done.returncode == 0:
         return None
-    # What a closing renderer adds after the first error would only hide it.
-    errors = [line for line in done.stderr.splitlines() if line and not line[0].isspace() and "Error" in line]
-    return (errors[0] if errors else done.stderr.strip()[-200:]) or f"exit status {done.returncode}"
+    # The first error is the cause; what a closing renderer adds after it would only hide it.
+    error = re.search(r"\b\w*Error: .*", done.stderr)
+    return error.group() if error else done.stderr.strip()[-200:] or f"exit status {done.returncode}"
 
 
 def nvidia_driver() -> str | None:
