@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from myotrack.anatomy.model import Anatomy
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("MUJOCO_GL", "egl")  # Tests draw without a screen.
 
 # A slow moment of a shared machine is no fault of the code, and the same commit must give the same verdict twice.
 settings.register_profile("myotrack", deadline=None, derandomize=True)

@@ -61,7 +61,9 @@ def test_a_picture_of_unknown_kind_is_refused_before_measuring(capsys, tmp_path)
 
 
 def test_bench_prints_one_json_object_with_both_speeds(capsys) -> None:
-    status, out, _ = run(capsys, "bench", "--body", "arms", "--worlds", "2", "3", "--steps", "2", "--rounds", "1", "--json")
+    status, out, _ = run(
+        capsys, "bench", "--body", "arms", "--worlds", "2", "3", "--steps", "2", "--rounds", "1", "--json"
+    )
     report = json.loads(out)
     assert status == 0
     assert [row["worlds"] for row in report["results"]] == [2, 3]

@@ -19,11 +19,7 @@ def with_bones(xml: str, published: Path) -> mujoco.MjModel:
     spec.compiler.degree = source.compiler.degree
     folder = published.parent / source.meshdir
     segments = {body.name for body in spec.bodies}
-    bones = [
-        geom
-        for geom in source.geoms
-        if geom.type == mujoco.mjtGeom.mjGEOM_MESH and geom.parent.name in segments
-    ]
+    bones = [geom for geom in source.geoms if geom.type == mujoco.mjtGeom.mjGEOM_MESH and geom.parent.name in segments]
     for mesh in source.meshes:
         if mesh.name in {bone.meshname for bone in bones}:
             spec.add_mesh(name=mesh.name, file=str(folder / mesh.file), scale=mesh.scale)

@@ -197,9 +197,7 @@ class _Frame:
     def then(self, position: np.ndarray, quaternion: np.ndarray) -> "_Frame":
         matrix = np.empty(9)
         mujoco.mju_quat2Mat(matrix, quaternion)
-        return _Frame(
-            self.link, self.position + self.rotation @ position, self.rotation @ matrix.reshape(3, 3)
-        )
+        return _Frame(self.link, self.position + self.rotation @ position, self.rotation @ matrix.reshape(3, 3))
 
 
 def _build(model: mujoco.MjModel, couplings: Couplings, sites: tuple[str, ...]) -> Kinematics:

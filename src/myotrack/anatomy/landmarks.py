@@ -1,7 +1,7 @@
 """The tracked points of a body: where they sit, which way their frames look, and the sensors that report them.
 
 A landmark is a site fixed to one segment. In the neutral pose of the published body every landmark frame looks the
-same way: x forward, y to the left, z up. So a landmark's rotation is the rotation of its segment since the neutral pose.
+same way: x forward, y to the left, z up. So a landmark's rotation is that of its segment since the neutral pose.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,15 @@ _HEAD = LandmarkPlan("head", "head", "centre of the skull, turning with the head
 _PELVIS = LandmarkPlan("pelvis", "pelvis", "midpoint of the anterior superior iliac spines, turning with the pelvis")
 
 PLANS: dict[str, list[LandmarkPlan]] = {
-    "full": [_PELVIS, _UPPER_BODY, _HEAD, *_arm("right", "r"), *_leg("right", "r"), *_arm("left", "l"), *_leg("left", "l")],
+    "full": [
+        _PELVIS,
+        _UPPER_BODY,
+        _HEAD,
+        *_arm("right", "r"),
+        *_leg("right", "r"),
+        *_arm("left", "l"),
+        *_leg("left", "l"),
+    ],
     "arms": [_UPPER_BODY, *_arm("right", "r"), *_arm("left", "l")],
 }
 
@@ -110,7 +118,12 @@ def add_landmarks(spec: mujoco.MjSpec, mended: mujoco.MjModel, body: str) -> lis
         quaternion = np.empty(4)
         mujoco.mju_mat2Quat(quaternion, (rotation.T @ FACING).ravel())
         spec.body(plan.segment).add_site(
-            name=site_name(plan.name), pos=position, quat=quaternion, size=[0.012, 0.012, 0.012], rgba=[0.9, 0.3, 0.1, 1], group=4
+            name=site_name(plan.name),
+            pos=position,
+            quat=quaternion,
+            size=[0.012, 0.012, 0.012],
+            rgba=[0.9, 0.3, 0.1, 1],
+            group=4,
         )
         changes.append(
             Change("addition", f"landmark {plan.name}", "none", f"site on {plan.segment}", plan.meaning, MEASURED)
@@ -123,7 +136,10 @@ def add_sensors(spec: mujoco.MjSpec, body: str, root: str) -> list[Change]:
     for plan in PLANS[body]:
         for quantity, kind in _FRAME_SENSORS.items():
             spec.add_sensor(
-                name=f"{plan.name}_{quantity}", type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site_name(plan.name)
+                name=f"{plan.name}_{quantity}",
+                type=kind,
+                objtype=mujoco.mjtObj.mjOBJ_SITE,
+                objname=site_name(plan.name),
             )
     for quantity, kind in _WHOLE_BODY_SENSORS.items():
         spec.add_sensor(name=quantity, type=kind, objtype=mujoco.mjtObj.mjOBJ_BODY, objname=root)

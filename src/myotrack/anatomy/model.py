@@ -20,8 +20,8 @@ from myotrack.anatomy.kinematics import Kinematics
 from myotrack.anatomy.landmarks import FOOT_REGIONS, PLANS, add_landmarks, add_sensors, site_name
 from myotrack.anatomy.mirror import Mirror
 from myotrack.anatomy.muscles import Muscle, muscle_table
-from myotrack.anatomy.rest import add_rest_pose, resting_qpos
 from myotrack.anatomy.repairs import repair
+from myotrack.anatomy.rest import add_rest_pose, resting_qpos
 
 PACKAGE = "musclemimic_models"
 
@@ -76,9 +76,7 @@ class Anatomy:
     """What differs from the published body."""
 
     @classmethod
-    def load(
-        cls, name: str, fingers: bool = False, repairs: Repairs | None = None, visuals: bool = False
-    ) -> "Anatomy":
+    def load(cls, name: str, fingers: bool = False, repairs: Repairs | None = None, visuals: bool = False) -> "Anatomy":
         """Load one of the bodies.
 
         Args:
@@ -86,8 +84,8 @@ class Anatomy:
                 fixed trunk, 14).
             fingers: Keep the finger joints and the muscles that move them (77 and 54 coordinates).
             repairs: Which faults of the published body to mend; all of them if not given.
-            visuals: Put the bones back on, for pictures. Masses then have the digits of the MJCF (1e-6 kg); do not simulate
-                it.
+            visuals: Put the bones back on, for pictures. Masses then have the digits of the MJCF (1e-6 kg), so do not
+                simulate this one.
 
         Raises:
             ValueError: There is no body of that name.
@@ -171,9 +169,7 @@ def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool) -> Anatomy:
     )
 
 
-def _edited_spec(
-    name: str, fingers: bool, repairs: Repairs
-) -> tuple[mujoco.MjSpec, Couplings, tuple[Change, ...]]:
+def _edited_spec(name: str, fingers: bool, repairs: Repairs) -> tuple[mujoco.MjSpec, Couplings, tuple[Change, ...]]:
     """The published body with fingers locked, faults mended, landmarks, sensors and resting posture added."""
     spec = mujoco.MjSpec.from_file(str(published_file(name)))
     changes = _discard_visuals(spec)
@@ -191,7 +187,7 @@ def _edited_spec(
     spec.geom("floor").priority = 1
     changes.append(
         Change(
-            "addition", "floor priority", "0", "1", "the floor's friction alone decides, so it can differ between worlds",
+            "addition", "floor priority", "0", "1", "the friction of the floor alone decides, so it can differ",
             "cited: MuJoCo 4.0 manual, contact parameters; the friction stays 1, as both sides had it",
         )
     )  # fmt: skip

@@ -77,9 +77,7 @@ def lengths_and_arms(
     )
 
 
-def random_postures(
-    anatomy: Anatomy, count: int, seed: int = 0, margin: float = 0.0
-) -> Float[Tensor, "{count} pos"]:
+def random_postures(anatomy: Anatomy, count: int, seed: int = 0, margin: float = 0.0) -> Float[Tensor, "{count} pos"]:
     """Postures drawn uniformly within the joint limits, with the root at rest.
 
     What is drawn for a coordinate depends on its name, the count and the seed alone, so the arms take the same postures in

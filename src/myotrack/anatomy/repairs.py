@@ -41,7 +41,7 @@ def drop_sensors(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> l
     return [
         Change(
             "sensors", f"{count} published sensors", "simulated", "removed",
-            "velocities of bones and four touch volumes that nothing reads; ground sensors per foot region replace them",
+            "velocities of bones and four touch volumes that nothing reads; ground sensors per region replace them",
             "cited: fault list of the published body, 106 unused sensors",
         )
     ]  # fmt: skip
@@ -64,7 +64,7 @@ def drop_ligaments(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) ->
         changes.append(
             Change(
                 "ligaments", tendon.name, "tendon without stiffness, damping or limit", "removed",
-                "it costs a wrapped path every step and pulls with no force", "measured: its force is zero by definition",
+                "it costs a wrapped path every step and never pulls", "measured: its force is zero by definition",
             )
         )  # fmt: skip
         spec.delete(tendon)
@@ -208,7 +208,7 @@ def narrow_thorax(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> 
 
 
 def mend_dependent_limits(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> list[Change]:
-    """Limit a driver so that every joint coupled to it stays in its range, and remove the coupled joints' own limits."""
+    """Limit drivers so that the joints coupled to them stay in their ranges; remove the limits of the coupled joints."""
     changes, ranges = [], {}
     for equality in range(published.neq):
         dependent, driver = int(published.eq_obj1id[equality]), int(published.eq_obj2id[equality])

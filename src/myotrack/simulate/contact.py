@@ -1,4 +1,4 @@
-"""Ground reaction: force, centre of pressure and free moment per foot, from the net contact wrench of each sole region."""
+"""Ground reaction per foot: force, centre of pressure and free moment, from the net contact of each sole region."""
 
 from dataclasses import dataclass
 

@@ -77,7 +77,7 @@ class Watch:
 def sane(*arrays: np.ndarray) -> np.ndarray:
     """Mask of the worlds all of whose numbers are finite and below `SPEED_LIMIT`. Arrays are (world, number)."""
     # A comparison with NaN is false, so one test covers both.
-    return np.logical_and.reduce([(np.abs(array) < SPEED_LIMIT).all(axis=1) for array in arrays])
+    return np.all([(np.abs(array) < SPEED_LIMIT).all(axis=1) for array in arrays], axis=0)
 
 
 def checked_excitation(excitation: Excitation, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """What every physics backend offers. `threads`, `warp` and `referee` are three final implementations of it."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +13,7 @@ from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, BodyState, Excitation
 
 
+@runtime_checkable
 class Simulator(Protocol):
     """Many worlds of one body. `reset`, `advance`, `push` and `vary` change them; everything else only looks."""
 

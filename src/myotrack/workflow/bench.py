@@ -80,8 +80,8 @@ def simulator_time(simulator: Simulator, drive: torch.Tensor) -> float:
     begin = time.perf_counter()
     for step in drive:
         simulator.advance(step)
-        state = simulator.body
-    state.landmark_pos_w.sum().item()  # Waits for a GPU.
+        _ = simulator.body
+    simulator.body.landmark_pos_w.sum().item()  # Waits for a GPU.
     return time.perf_counter() - begin
 
 
@@ -186,7 +186,8 @@ def _draw(path: Path, anatomy: Anatomy, physics: Physics) -> Path:
 
 
 def _print(report: dict, picture: Path | None) -> None:
-    title = f"{report['body']} ({report['muscles']} muscles) on {report['device']}, control at {report['control_hz']:.0f} Hz"
+    body = f"{report['body']} ({report['muscles']} muscles)"
+    title = f"{body} on {report['device']}, control at {report['control_hz']:.0f} Hz"
     rows = []
     for result in report["results"]:
         row = [
