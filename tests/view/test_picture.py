@@ -36,5 +36,5 @@ def test_pictures_and_films_can_be_read_again(tmp_path: Path) -> None:
     images = [np.full((32, 48, 3), value, dtype=np.uint8) for value in (0, 120, 240)]
     picture = write_picture(tmp_path / "new" / "a.png", images[1])
     np.testing.assert_array_equal(imageio.imread(picture), images[1])
-    film = write_film(tmp_path / "a.mp4", images, rate_hz=10)
+    film = write_film(tmp_path / "a.mp4", images, rate_hz=10.0)
     assert imageio.imread(film).shape == (3, 32, 48, 3)

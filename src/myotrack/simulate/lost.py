@@ -95,7 +95,7 @@ def checked_excitation(excitation: Excitation, names: tuple[str, ...]) -> tuple[
             f"Excitation must lie in [0, 1], but world {world} asks {array[world, muscle]:.3g} of '{names[muscle]}' "
             f"({int(outside.sum())} such values). Map the policy's output into [0, 1] first."
         )
-    return array, numbers.all(axis=1)
+    return array, np.all(numbers, axis=1)
 
 
 def as_mask(mask: torch.Tensor) -> np.ndarray:

@@ -50,10 +50,8 @@ class AnatomyCommand:
 class BenchCommand:
     """Measure how many control steps per second this machine simulates, beside a plain MuJoCo loop in the same run.
 
-    Examples:
-        myotrack bench
-        myotrack bench --body arms --worlds 256
-        myotrack bench --device cuda --worlds 1024 4096 16384 --json
+    Try `myotrack bench`, `myotrack bench --body arms --worlds 256`,
+    or `myotrack bench --device cuda --worlds 1024 4096 16384 --json`.
     """
 
     body: BodyName = "full"
