@@ -103,7 +103,8 @@ class Threads:
         """Let every intact world live one control interval."""
         drive, numbers = checked_excitation(excitation, self.anatomy.muscle_names)
         before = self._batch.state.copy()
-        self._watch.remember(self._core_state(), drive)
+        # MuJoCo's state rows begin with time, qpos, qvel and act.
+        self._watch.remember(before[:, : 1 + self._model.nq + self._model.nv + self._model.na], drive)
         self._end(self._intact & ~numbers, "the excitation was not a number", before)
         alive = self._intact.copy()
         self._state["ctrl"][alive] = drive[alive]
@@ -136,10 +137,6 @@ class Threads:
     def dump(self, folder: Path) -> list[Path]:
         """Write the last states of lost worlds."""
         return self._watch.dump(folder)
-
-    def _core_state(self) -> np.ndarray:
-        parts = [self._state["time"][:, None], self._state["qpos"], self._state["qvel"], self._state["act"]]
-        return np.concatenate(parts, axis=1)
 
     def _end(self, lost: np.ndarray, reason: str, before: np.ndarray) -> None:
         """Put lost worlds back into their last good state, where they stand still until they are reset."""

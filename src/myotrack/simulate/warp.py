@@ -1,18 +1,7 @@
-"""The GPU backend: thousands of worlds on MuJoCo Warp, in single precision, without waiting for the device.
-
-`Stepper` advances many worlds of any MuJoCo model; `Warp` makes a `Simulator` of it. MuJoCo Warp also runs on a CPU
-("cpu"), one to two orders of magnitude slower than `Threads`: good for tests.
-"""
+"""The GPU backend: thousands of worlds on MuJoCo Warp, in single precision, without waiting for the device."""
 
 import copy
-import gc
-import importlib.metadata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -25,11 +14,7 @@ from myotrack.simulate.lost import SPEED_LIMIT, Watch
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
-
-_CONSTANTS = ("body_subtreemass", "body_invweight0", "dof_invweight0", "tendon_invweight0", "actuator_acc0")
-"""What MuJoCo derives from masses and inertias and MuJoCo Warp reads (measured: all fields that `mj_setConst` changes
-in our bodies after a change of mass, less those of cameras and lights and `dof_M0`, which only servos use)."""
-_PER_WORLD = (*VariedFields.__dataclass_fields__, *_CONSTANTS)
+from myotrack.simulate.warp_graph import CONSTANTS, Stepper, toolkit
 
 _KEPT = ("qpos", "qvel", "act", "ctrl", "qacc_warmstart")
 _DERIVED = ("sensordata", "actuator_length", "actuator_velocity", "actuator_force")
@@ -37,149 +22,6 @@ _DERIVED = ("sensordata", "actuator_length", "actuator_velocity", "actuator_forc
 _SLACK = 1e-6
 """How far outside [0, 1] an excitation may be by rounding; cited: float32 has steps of 1.2e-7 at 1."""
 _REASONS = ("the excitation was not a number in [0, 1]", "the state left the numbers")
-
-
-class Stepper:
-    """Many worlds of one MuJoCo model, advanced by control intervals.
-
-    Between calls the data is *fresh*: every derived quantity belongs to the present state, parameters and external
-    forces. Whoever changes one of these calls `refresh` before `advance`; only `ctrl` needs nothing, because the force
-    of a muscle depends on its activation alone.
-    """
-
-    def __init__(
-        self,
-        model: mujoco.MjModel,
-        worlds: int,
-        substeps: int,
-        device: str | torch.device = "cpu",
-        nconmax: int = 64,
-        njmax: int = 320,
-        recorded: bool | None = None,
-    ) -> None:
-        """Allocate the worlds and build the kernels (a minute when they are not yet in Warp's cache).
-
-        Args:
-            nconmax: Contacts per world on average; all worlds share the buffer.
-            njmax: Constraint rows of each world.
-            recorded: Replay recorded graphs instead of launching kernel by kernel; on CUDA unless told otherwise.
-        """
-        mjw, wp = _toolkit()
-        _require_muscles(model)
-        # MuJoCo Warp never resets a diverged world, and refuses the bit that says so.
-        model = copy.copy(model)
-        model.opt.disableflags &= ~mujoco.mjtDisableBit.mjDSBL_AUTORESET
-        self._mjw, self._wp, self._device = mjw, wp, wp.get_device(str(device))
-        self._worlds, self._substeps, self._nconmax, self._njmax = worlds, substeps, nconmax, njmax
-        self._views: dict[str, Tensor] = {}
-        self._streams: dict[int, Any] = {}
-        with _quiet(wp), wp.ScopedDevice(self._device):
-            self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(_PER_WORLD, worlds))
-            self._model.opt.warn_overflow = 0  # Kernels would print; we count and say it in `overflowed`.
-            if self._device.is_cuda and not wp.is_conditional_graph_supported():
-                self._model.opt.graph_conditional = False  # Before CUDA 12.4: always the full number of iterations.
-            self._data = mjw.make_data(model, nworld=worlds, nconmax=nconmax, njmax=njmax)
-            self._peaks = torch.zeros(2, dtype=torch.int32, device=str(device))
-            recorded = self._device.is_cuda if recorded is None else recorded
-            self._forward = self._prepared(lambda: mjw.forward(self._model, self._data), recorded)
-            self._forward()
-            self._interval = self._prepared(self._one_interval, recorded)
-            wp.synchronize_device(self._device)
-        self.view("overflow").zero_()
-
-    def view(self, name: str) -> Tensor:
-        """An array of the data as a tensor on the same memory, by MuJoCo's name. Write into it, never replace it."""
-        return self._view(self._data, name)
-
-    def parameter(self, name: str) -> Tensor:
-        """A field of the model, one row per world, as a tensor on the same memory."""
-        if name not in _PER_WORLD:
-            raise KeyError(f"'{name}' is the same in every world. Own to each are: {', '.join(_PER_WORLD)}.")
-        return self._view(self._model, name)
-
-    def refresh(self) -> None:
-        """Make the data fresh after a change of state, parameters or external forces."""
-        self._forward()
-        self._note_peaks()
-
-    def advance(self) -> None:
-        """One control interval with the present `ctrl`; the data is fresh before and after. The host does not wait."""
-        self._interval()
-        self._note_peaks()
-
-    @property
-    def overflowed(self) -> str | None:
-        """What did not fit into a buffer since the start, and what to raise; None if all did. Waits for the device."""
-        overflow = self._mjw.OverflowType
-        rows, contacts = self._peaks.tolist()
-        flags = np.bitwise_or.reduce(self.view("overflow").cpu().numpy())
-        flags &= ~(overflow.ITERATIONS | overflow.LS_ITERATIONS)  # Slow convergence, not a full buffer.
-        if rows > self._njmax or flags & (overflow.NEFC | overflow.NJMAX_NNZ):
-            return (
-                f"A world needed more constraint rows than njmax={self._njmax} (at the ends of intervals up to {rows}), "
-                f"so limits or contacts were ignored. Raise njmax."
-            )
-        if contacts > self._nconmax * self._worlds or flags & (
-            overflow.BROADPHASE | overflow.NARROWPHASE | overflow.CCD
-        ):
-            return (
-                f"The {self._worlds} worlds together needed more contacts than {self._worlds} x nconmax={self._nconmax} "
-                f"(at the ends of intervals up to {contacts}), so contacts were ignored. Raise nconmax."
-            )
-        return f"MuJoCo Warp reports an overflow: {overflow(int(flags)).name}." if flags else None
-
-    def memory_per_world(self) -> int:
-        """What one world occupies: its data and its own parameters [bytes]."""
-        arrays = {array.ptr: array for array in _arrays(self._data)}
-        arrays |= {array.ptr: array for array in (getattr(self._model, name) for name in _PER_WORLD)}
-        sizes = [array.size * self._wp.types.type_size_in_bytes(array.dtype) for array in arrays.values()]
-        return sum(sizes) // self._worlds
-
-    def _one_interval(self) -> None:
-        """As `mj_step` times the substeps, then `mj_forward`; the forward pass of the first step exists already."""
-        self._mjw.fwd_actuation(self._model, self._data)
-        self._mjw.euler(self._model, self._data)
-        for _ in range(self._substeps - 1):
-            self._mjw.step(self._model, self._data)
-        self._mjw.forward(self._model, self._data)
-
-    def _prepared(self, routine: Callable[[], None], recorded: bool) -> Callable[[], None]:
-        """The routine in the order of torch's stream: launched kernel by kernel, or recorded once and replayed."""
-        wp = self._wp
-        if not recorded:
-
-            def launch() -> None:
-                with wp.ScopedDevice(self._device), wp.ScopedStream(self._stream()):
-                    routine()
-
-            return launch
-        # The first run builds and loads every kernel, which must not happen while recording. Recording takes place on
-        # Warp's own stream, since the default stream of torch cannot be recorded, and with the garbage collector off: a
-        # destructor that frees device memory would be recorded, or would break the recording.
-        routine()
-        wp.synchronize_device(self._device)
-        with _no_collection(), wp.ScopedCapture(device=self._device) as capture:
-            routine()
-        return lambda: wp.capture_launch(capture.graph, stream=self._stream())
-
-    def _stream(self) -> Any:
-        """Warp's handle of the stream that torch issues to; None on a CPU."""
-        if not self._device.is_cuda:
-            return None
-        current = torch.cuda.current_stream(self._device.ordinal)
-        if current.cuda_stream not in self._streams:
-            self._streams[current.cuda_stream] = self._wp.stream_from_torch(current)
-        return self._streams[current.cuda_stream]
-
-    def _note_peaks(self) -> None:
-        # `overflow` learns of too many rows or contacts only when the next substep begins, so we count here as well.
-        contacts = torch.maximum(self.view("nacon")[0], self.view("ncollision")[0])
-        torch.maximum(self._peaks, torch.stack([self.view("nefc").max(), contacts]), out=self._peaks)
-
-    def _view(self, owner: Any, name: str) -> Tensor:
-        if name not in self._views:
-            self._views[name] = self._wp.to_torch(getattr(owner, name), requires_grad=False)
-        return self._views[name]
 
 
 class Warp:
@@ -202,13 +44,14 @@ class Warp:
 
         Args:
             nconmax: Contacts per world on average; all worlds share the buffer.
-            njmax: Constraint rows of each world. Measured: the full body at rest has 51, falling over 174.
+            njmax: Constraint rows of each world. Measured: the full body has 63 at rest, 110 while it lands on its feet, 174
+                with its joints 3 rad out of range.
 
         Raises:
             ModuleNotFoundError: MuJoCo Warp is not installed.
             RuntimeError: There is no such device, the versions do not match, or the buffers are too small at rest.
         """
-        _toolkit()
+        toolkit()
         self.anatomy = anatomy
         self.physics = physics or Physics()
         self.worlds = worlds
@@ -289,11 +132,8 @@ class Warp:
         self._put("qvel", mask, self._couplings.qvel(z, velocity))
         self._put("act", mask, activation)
         self._put("ctrl", mask, activation)
-        for array in (
-            self._intervals,
-            *(self._stepper.view(n) for n in ("time", "qacc_warmstart")),
-            *self._pushes.values(),
-        ):
+        fresh = (self._stepper.view("time"), self._stepper.view("qacc_warmstart"), self._intervals)
+        for array in (*fresh, *self._pushes.values()):
             array.masked_fill_(_column(mask, array), 0)
         self._intact = self._intact | mask
         self._outdated, self._body = True, None
@@ -331,13 +171,14 @@ class Warp:
         self._outdated, self._body = True, None
 
     def dump(self, folder: Path) -> list[Path]:
-        """Write the state before its last loss of every lost world, one instant each; check the buffers first."""
-        self.check()
+        """Write the instant before its last loss of every world that was ever lost; then check the buffers."""
         watch = Watch(self.anatomy, instants=1)
         watch.remember(self._loss_state.double().cpu().numpy(), self._loss_excitation.double().cpu().numpy())
         for number, reason in enumerate(_REASONS):
             watch.record((self._loss == number).cpu().numpy(), reason)
-        return watch.dump(folder)
+        paths = watch.dump(folder)
+        self.check()
+        return paths
 
     def _refresh(self) -> None:
         self._stepper.refresh()
@@ -377,30 +218,12 @@ class Warp:
         return torch.cat([view("time")[:, None], view("qpos"), view("qvel"), view("act")], dim=1)
 
 
-def _toolkit() -> tuple[ModuleType, ModuleType]:
-    """The packages `mujoco_warp` and `warp`, imported when they are needed."""
-    try:
-        import mujoco_warp
-        import warp
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "The GPU backend needs mujoco-warp 4.0. Install it with `pip install 'myotrack[gpu]'`."
-        ) from error
-    ours, theirs = mujoco.__version__, importlib.metadata.version("mujoco_warp")
-    if ours.split(".")[:2] != theirs.split(".")[:2]:
-        raise RuntimeError(
-            f"mujoco {ours} and mujoco-warp {theirs} do not belong together; their minor versions must be the same. "
-            "Install a pair with `pip install 'mujoco-warp>=4.0,<4.1' 'mujoco>=4.0,<4.1'`."
-        )
-    return mujoco_warp, warp
-
-
 def _available(device: str | torch.device | None) -> torch.device:
     """The device asked for; a CUDA device if none was."""
     chosen = torch.device(device or "cuda")
     if chosen.type != "cuda":
         return chosen
-    _, wp = _toolkit()
+    _, wp = toolkit()
     lacks = None
     if torch.version.cuda is None:
         lacks = "this PyTorch is built without CUDA"
@@ -416,17 +239,6 @@ def _available(device: str | torch.device | None) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device() if chosen.index is None else chosen.index)
 
 
-def _require_muscles(model: mujoco.MjModel) -> None:
-    """Refuse models whose first substep could not go on from the last forward pass."""
-    if model.opt.integrator != mujoco.mjtIntegrator.mjINT_EULER:
-        raise ValueError("The GPU backend integrates by Euler's method only. Set the model's integrator to 'Euler'.")
-    if (model.actuator_dyntype == mujoco.mjtDyn.mjDYN_NONE).any() or model.actuator_actearly.any():
-        raise ValueError(
-            "The GPU backend needs actuators whose force depends on their activation alone. "
-            "Give every actuator activation dynamics, without 'actearly'."
-        )
-
-
 def _constants(model: mujoco.MjModel, varied: VariedFields) -> dict[str, np.ndarray]:
     """What MuJoCo derives from the masses of each world.
 
@@ -439,7 +251,7 @@ def _constants(model: mujoco.MjModel, varied: VariedFields) -> dict[str, np.ndar
     worlds = len(varied.body_mass)
     masses = np.concatenate([varied.body_mass, varied.body_inertia.reshape(worlds, -1)], axis=1)
     _, first, inverse = np.unique(masses, axis=0, return_index=True, return_inverse=True)
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in _CONSTANTS}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in CONSTANTS}
     for world in first:
         model.body_mass[:] = varied.body_mass[world]
         model.body_inertia[:] = varied.body_inertia[world]
@@ -452,36 +264,3 @@ def _constants(model: mujoco.MjModel, varied: VariedFields) -> dict[str, np.ndar
 def _column(mask: Tensor, array: Tensor) -> Tensor:
     """A mask of worlds, shaped to select rows of an array."""
     return mask.view(-1, *[1] * (array.ndim - 1))
-
-
-def _arrays(owner: Any) -> Iterator[Any]:
-    """Every Warp array of a dataclass and of the dataclasses in it."""
-    for field in fields(owner):
-        value = getattr(owner, field.name, None)
-        if is_dataclass(value):
-            yield from _arrays(value)
-        elif hasattr(value, "dtype") and getattr(value, "ptr", None):
-            yield value
-
-
-@contextmanager
-def _quiet(wp: ModuleType) -> Iterator[None]:
-    """Without Warp's line per kernel."""
-    level, wp.config.log_level = wp.config.log_level, wp.LOG_WARNING
-    try:
-        yield
-    finally:
-        wp.config.log_level = level
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without garbage collection."""
-    gc.collect()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
