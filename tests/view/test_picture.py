@@ -30,6 +30,8 @@ def test_a_raised_arm_is_drawn_elsewhere(arms: Anatomy, painter: Painter) -> Non
     assert (pictures[0] != pictures[1]).any(axis=-1).mean() > 0.01
 
 
+# imageio leaves the pipe of its film reader to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_pictures_and_films_can_be_read_again(tmp_path: Path) -> None:
     import imageio.v3 as imageio
 

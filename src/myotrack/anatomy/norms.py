@@ -1,13 +1,12 @@
 """The body beside published numbers: leg muscles, moment arms and segment masses, row by row.
 
-In: a body and the tables in `data/norms`, whose README says where each number is from. Out: rows that hold our number next
-to the published one. What counts as a fault is decided by `audit`.
+In: a body and the tables in `data/norms`, whose README says where each number is from. Out: rows that hold our number
+next to the published one. What counts as a fault is decided by `audit`.
 """
 
 import csv
 import importlib.resources
 from dataclasses import dataclass
-from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -29,7 +28,7 @@ POSED_DEG: dict[tuple[str, str], tuple[str, float]] = {
 """Where a second joint is bent while the arm is measured, by (muscle or any, joint); README of the norms [deg]."""
 
 STEP_DEG = 5.0
-"""Between the angles at which a moment arm is averaged [deg]. Finer steps change no mean by 0.1 mm."""
+"""Between the angles at which a moment arm is averaged [deg]. Steps of 1 deg change no value by more than FILLIN."""
 
 SEGMENTS: dict[str, str] = {
     "head_attach": "head_and_neck",
@@ -101,9 +100,9 @@ class ArmEnvelope:
 
     @property
     def name(self) -> str:
-        """The muscle and its joint; a peak is told apart from the mean."""
+        """The muscle and its joint, as 'muscle/joint'; a peak is told apart from a mean by '/peak'."""
         first = self.rows[0]
-        return f"{first.muscle} {first.joint}{' peak' if first.action.endswith('_peak') else ''}"
+        return f"{first.muscle}/{first.joint}{'/peak' if first.action.endswith('_peak') else ''}"
 
     @property
     def low(self) -> float:
@@ -168,18 +167,14 @@ def segment_masses(anatomy: Anatomy) -> tuple[SegmentMass, ...]:
     total = float(model.body_mass.sum())
     rows = []
     for norm in norm_table("winter_segment_masses"):
-        mass = sum(
-            float(mass) for mass, name in zip(model.body_mass, segment, strict=True) if name == norm["segment"]
-        )
+        mass = sum(float(mass) for mass, name in zip(model.body_mass, segment, strict=True) if name == norm["segment"])
         if mass:
             sides = 1 if norm["segment"] in ("head_and_neck", "trunk") else 2
             rows.append(SegmentMass(norm["segment"], mass, mass / total, sides * float(norm["mass_fraction"])))
     return tuple(rows)
 
 
-def arm_curve(
-    anatomy: Anatomy, muscle: str, joint: str, angle: Float[Tensor, "angle"]
-) -> Float[Tensor, "angle"]:
+def arm_curve(anatomy: Anatomy, muscle: str, joint: str, angle: Float[Tensor, "angle"]) -> Float[Tensor, "angle"]:
     """Moment arm of a right muscle, or the mean of several joined by '+', over the angles of a joint [m].
 
     Other joints are at rest, except where `POSED_DEG` bends one.
@@ -208,10 +203,10 @@ def published_arms(anatomy: Anatomy) -> tuple[ArmEnvelope, ...]:
     norms = [norm for norm in norm_table("moment_arms_published") if set(norm["muscle"].split("+")) <= stems]
     rows = [_published_arm(anatomy, norm) for norm in norms]
 
-    def group(row: PublishedArm) -> tuple[str, str, str]:
-        return row.joint, row.muscle, row.action
-
-    return tuple(ArmEnvelope(tuple(members)) for _, members in groupby(sorted(rows, key=group), key=group))
+    envelopes: dict[tuple[str, str, str], list[PublishedArm]] = {}
+    for row in rows:
+        envelopes.setdefault((row.joint, row.muscle, row.action), []).append(row)
+    return tuple(ArmEnvelope(tuple(members)) for members in envelopes.values())
 
 
 def _published_arm(anatomy: Anatomy, norm: dict[str, str]) -> PublishedArm:
@@ -232,5 +227,7 @@ def _published_arm(anatomy: Anatomy, norm: dict[str, str]) -> PublishedArm:
         high=float(norm["high_m"]),
         action=norm["action"],
         how=norm["how"],
-        arm=float(curve.max() if norm["action"].endswith("_peak") else curve.mean()),
+        arm=float(
+            curve.max() if norm["action"].endswith("_peak") else torch.trapezoid(curve, angle) / (angle[-1] - angle[0])
+        ),
     )

@@ -1,11 +1,13 @@
 """Muscle paths: how long each muscle is in a posture, and how its pull turns the joints.
 
-The moment arm of a muscle about a coordinate is r = -dL/dz: what its length loses when the coordinate gains. So a muscle
-with a positive moment arm turns the joint in its positive direction, a tension F [N] has the moment r F [N m], and a
-motion dz/dt shortens the muscle at the speed r dz/dt. MuJoCo wraps the paths; nothing is fitted.
+The moment arm of a muscle about a coordinate is r = -dL/dz: what its length loses when the coordinate gains. So a
+muscle with a positive moment arm turns the joint in its positive direction, a tension F [N] has the moment r F [N m],
+and a motion dz/dt shortens the muscle at the speed r dz/dt. MuJoCo wraps the paths; nothing is fitted.
 Source: An, Takahashi, Harrigan, Chao (1984), tendon excursion; MuJoCo 4.0 manual, computation/actuation length.
 """
 
+import itertools
+import math
 import zlib
 from collections.abc import Iterator
 
@@ -18,6 +20,13 @@ from torch import Tensor
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.naming import indices_of
 
+LENGTH_JUMP, ARM_JUMP = 1e-3, 1e-2
+"""Sudden change of a length and of a moment arm that is a jump [m]."""
+LINES, LINE_STEP_DEG, SUDDEN_DEG = 60, 2.0, 0.5
+"""Straight lines between random postures along which jumps are sought, the largest step of a coordinate on them, and
+the step within which a change is sudden [deg]."""
+SUSPECTS = 4
+"""Steps per muscle, those of the largest change, that are looked at more closely."""
 CHUNK = 64
 """Postures whose moment arms are held per joint, not per coordinate, at a time: 27 MB for the full body."""
 
@@ -50,7 +59,7 @@ def lengths_and_arms(
 ) -> tuple[Float[Tensor, "*batch muscle"], Float[Tensor, "*batch muscle coordinate"]]:
     """`muscle_lengths` and `moment_arms` at the price of one; without `arms` the second is NaN, held in no memory.
 
-    One posture after another on one core: 0.4 ms each for the full body with fingers.
+    One posture after another on one core: about 1.5 ms each for the full body with fingers.
     """
     couplings, muscles = anatomy.couplings, len(anatomy.muscles)
     rows = z.detach().to("cpu", torch.float64).reshape(-1, couplings.pos_size)
@@ -80,8 +89,8 @@ def lengths_and_arms(
 def random_postures(anatomy: Anatomy, count: int, seed: int = 0, margin: float = 0.0) -> Float[Tensor, "{count} pos"]:
     """Postures drawn uniformly within the joint limits, with the root at rest.
 
-    What is drawn for a coordinate depends on its name, the count and the seed alone, so the arms take the same postures in
-    every body, with and without fingers.
+    What is drawn for a coordinate depends on its name, the count and the seed alone, so the arms take the same postures
+    in every body, with and without fingers.
 
     Args:
         anatomy: The body.
@@ -126,6 +135,52 @@ def postures_over(
         postures[:, entry] = value
     postures[:, wanted[0]] = angle.to(postures)
     return postures
+
+
+def path_jumps(anatomy: Anatomy, seed: int = 1) -> tuple[Float[Tensor, "muscle"], Float[Tensor, "muscle"]]:
+    """Largest sudden change of every length and of every moment arm along lines through posture space [m].
+
+    A length changes suddenly by what the moment arms at both ends of a small step do not explain. Suspicious steps are
+    halved until they are small, so a fast but steady change is not taken for a jump. Changes below `LENGTH_JUMP` and
+    `ARM_JUMP` over a whole step are reported as 0. Lines miss what they do not cross: a 0 is no proof.
+
+    Args:
+        anatomy: The body.
+        seed: Of the random postures that the lines connect.
+    """
+    muscles = len(anatomy.muscles)
+    limit = torch.tensor([LENGTH_JUMP] * muscles + [ARM_JUMP] * muscles)
+    suspects: list[list[tuple[float, Tensor, Tensor]]] = [[] for _ in limit]
+    for start, end in itertools.pairwise(random_postures(anatomy, LINES + 1, seed)):
+        steps = math.ceil(float((end - start).abs().max()) / math.radians(LINE_STEP_DEG))
+        line = torch.stack([start + (end - start) * step / steps for step in range(steps + 1)])
+        worst = _changes(anatomy, line).max(dim=0)
+        for index in (worst.values > limit).nonzero().flatten().tolist():
+            step = int(worst.indices[index])
+            suspects[index].append((float(worst.values[index]), line[step], line[step + 1]))
+    jumps = torch.zeros(len(suspects), dtype=torch.float64)
+    for index, candidates in enumerate(suspects):
+        for _, start, end in sorted(candidates, key=lambda candidate: -candidate[0])[:SUSPECTS]:
+            jumps[index] = max(float(jumps[index]), _closer(anatomy, index, start, end))
+    return jumps[:muscles], jumps[muscles:]
+
+
+def _changes(anatomy: Anatomy, line: Float[Tensor, "posture pos"]) -> Float[Tensor, "step change"]:
+    """Per step of a line, the change of each length that its arms do not explain, then the largest of its arms [m]."""
+    lengths, arms = lengths_and_arms(anatomy, line)
+    moved = line.diff(dim=0)[:, 7 if anatomy.free else 0 :, None]
+    arms = arms[..., 6 if anatomy.free else 0 :]
+    unexplained = (lengths.diff(dim=0) + ((arms[1:] + arms[:-1]) / 2 @ moved).squeeze(-1)).abs()
+    return torch.cat([unexplained, arms.diff(dim=0).abs().amax(dim=-1)], dim=-1)
+
+
+def _closer(anatomy: Anatomy, index: int, start: Float[Tensor, "pos"], end: Float[Tensor, "pos"]) -> float:
+    """What is left of a change when its step is halved until it is sudden, each time the half that changes more."""
+    while (end - start).abs().max() > math.radians(SUDDEN_DEG):
+        middle = (start + end) / 2
+        first, second = _changes(anatomy, torch.stack([start, middle, end]))[:, index]
+        start, end = (start, middle) if first >= second else (middle, end)
+    return float(_changes(anatomy, torch.stack([start, end]))[0, index])
 
 
 def _pos_names(anatomy: Anatomy) -> list[str]:
