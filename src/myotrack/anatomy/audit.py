@@ -49,6 +49,10 @@ RANGE_EXCESS = 1e-3
 """How far a resting path may be outside its stored range [m]."""
 
 
+Row = tuple[str, ...]
+"""A line of a printed table."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One fault of a body."""
@@ -101,10 +105,11 @@ class Audit:
         """Findings that no known fault explains."""
         return tuple(finding for finding in self.findings if not finding.known)
 
-    def tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    def tables(self) -> list[tuple[str, Row, list[Row]]]:
         """What to print: (title, headers, rows), rows as text."""
         number = "{:.4g}".format
-        summary, detail = [], []
+        summary: list[Row] = []
+        detail: list[Row] = []
         for check in self.checks:
             mine = [finding for finding in self.findings if finding.kind == check.kind]
             new = sum(not finding.known for finding in mine)
@@ -113,10 +118,11 @@ class Audit:
                 (found.kind, found.part, f"{number(found.value)} {found.unit}".strip(), found.expected, found.note)
                 for found in mine
             ]
-        tables = [
+        tables: list[tuple[str, Row, list[Row]]] = [
             (f"Audit of the body '{self.body}'", ("check", "expected", "parts", "findings", "new"), summary),
             ("Findings", ("check", "part", "value", "expected", "why it is left alone"), detail),
         ]
+        rows: list[Row]
         if self.masses:
             rows = [
                 (row.segment, f"{row.mass:.2f}", f"{100 * row.share:.1f}", f"{100 * row.winter:.1f}",
