@@ -208,7 +208,7 @@ def narrow_thorax(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> 
 
 
 def mend_dependent_limits(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> list[Change]:
-    """Limit drivers so that the joints coupled to them stay in their ranges; remove the limits of the coupled joints."""
+    """Limit drivers so that joints coupled to them stay in their ranges; remove the limits of the coupled joints."""
     changes, ranges = [], {}
     for equality in range(published.neq):
         dependent, driver = int(published.eq_obj1id[equality]), int(published.eq_obj2id[equality])
