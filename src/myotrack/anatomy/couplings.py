@@ -153,7 +153,7 @@ class Couplings:
 
     def _polynomial(self, z: Float[Tensor, "*batch pos"], derivative: int) -> Float[Tensor, "*batch dependent"]:
         """Coupling polynomials or one of their derivatives by Horner's rule."""
-        x, c = z[..., self.driver_pos], self.polynomial
+        x, c = z[..., self.driver_pos], self.polynomial.to(z.dtype)
         if derivative == 0:
             return c[:, 0] + x * (c[:, 1] + x * (c[:, 2] + x * (c[:, 3] + x * c[:, 4])))
         if derivative == 1:

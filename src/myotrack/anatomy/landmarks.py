@@ -1,7 +1,8 @@
 """The tracked points of a body: where they sit, which way their frames look, and the sensors that report them.
 
 A landmark is a site fixed to one segment. In the neutral pose of the published body every landmark frame looks the
-same way: x forward, y to the left, z up. So a landmark's rotation is that of its segment since the neutral pose.
+same way: x forward, y to the left, z up, which in the world is `FACING`. So landmarks of a body that looks along its
+heading turn as their segments do.
 """
 
 from dataclasses import dataclass

@@ -98,6 +98,19 @@ def checked_excitation(excitation: Excitation, names: tuple[str, ...]) -> tuple[
     return array, np.all(numbers, axis=1)
 
 
+def check_start(mask: torch.Tensor, z: torch.Tensor, velocity: torch.Tensor, activation: torch.Tensor) -> None:
+    """Make sure that the masked rows of a start are made of numbers.
+
+    Raises:
+        ValueError: One is not; the message names the quantity and the first world.
+    """
+    for name, rows in {"z": z, "velocity": velocity, "activation": activation}.items():
+        broken = mask & ~torch.isfinite(rows).all(dim=1)
+        if broken.any():
+            world = int(broken.nonzero()[0])
+            raise ValueError(f"World {world} cannot start: its {name} holds a number that is not finite.")
+
+
 def as_mask(mask: torch.Tensor) -> np.ndarray:
     """A boolean tensor as an array."""
     return mask.detach().cpu().numpy().astype(bool)

@@ -24,8 +24,11 @@ class Variation:
     """Friction coefficient of the floor (published: 1)."""
 
     def __post_init__(self) -> None:
-        if (self.mass <= 0).any() or (self.strength < 0).any() or (self.friction < 0).any():
-            raise ValueError("A variation needs positive mass factors and no negative strength or friction.")
+        # Written so that NaN is refused, too: every comparison with it is false.
+        if not ((self.mass > 0).all() and (self.strength >= 0).all() and (self.friction >= 0).all()):
+            raise ValueError(
+                "A variation needs positive mass factors and no negative strength or friction, all of them numbers."
+            )
 
     @classmethod
     def none(cls, anatomy: Anatomy, worlds: int) -> "Variation":

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.simulate.lost import Watch, as_mask, checked_excitation, sane
+from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
@@ -28,7 +28,7 @@ class Referee:
         self.worlds = worlds
         self.device = torch.device("cpu")
         self._dtype = dtype
-        model = self.physics.applied_to(anatomy.model)
+        self._model = model = self.physics.applied_to(anatomy.model)
         self._models = [copy.copy(model) for _ in range(worlds)]
         self._data = [mujoco.MjData(model) for _ in range(worlds)]
         self._mirror = mujoco.MjData(model)
@@ -66,12 +66,14 @@ class Referee:
     ) -> None:
         """Start the masked worlds again at time zero."""
         couplings = self.anatomy.couplings
+        check_start(mask, z, velocity, activation)
         for world in np.flatnonzero(as_mask(mask)):
             data, start, rate = self._data[world], z[world].double(), velocity[world].double()
             mujoco.mj_resetData(self._models[world], data)
             data.qpos[:] = couplings.qpos(start).numpy()
             data.qvel[:] = couplings.qvel(start, rate).numpy()
             data.act[:] = data.ctrl[:] = activation[world].double().numpy()
+            self._push[world] = 0.0
             self._intact[world] = True
 
     def advance(self, excitation: Excitation) -> None:
@@ -88,7 +90,7 @@ class Referee:
             data.xfrc_applied[:] = self._push[world]
             for _ in range(self.physics.substeps):
                 mujoco.mj_step(model, data)
-            if not sane(data.qpos[None], data.qvel[None], data.act[None])[0]:
+            if not sane(data.qpos[None], data.qvel[None], data.act[None], data.qacc[None])[0]:
                 self._watch.record(np.arange(self.worlds) == world, "the state left the numbers")
                 self._data[world] = before
                 self._intact[world] = False
@@ -96,12 +98,12 @@ class Referee:
 
     def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
         """Push a segment at its centre of mass during the next interval."""
-        index = segment_index(self._models[0], segment)
+        index = segment_index(self._model, segment)
         self._push[:, index, :3] = force_w.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""
-        varied = VariedFields.of(self._models[0], variation)
+        varied = VariedFields.of(self._model, variation)
         for world, model in enumerate(self._models):
             for name, values in vars(varied).items():
                 getattr(model, name)[:] = values[world]

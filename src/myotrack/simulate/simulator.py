@@ -62,7 +62,7 @@ class Simulator(Protocol):
         ...
 
     def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
-        """Push a segment at its centre of mass [N] during the next interval."""
+        """Push a segment at its centre of mass [N] during the next interval; a reset in between takes the push back."""
         ...
 
     def vary(self, variation: Variation) -> None:

@@ -40,7 +40,8 @@ class BodyState:
     landmark_pos_w: Float[Tensor, "world landmark 3"]
     """[m]"""
     landmark_quat_w: Float[Tensor, "world landmark 4"]
-    """Orientation (w, x, y, z); identity-like in the neutral pose: x forward, y left, z up."""
+    """Orientation (w, x, y, z) of frames that look x forward, y left, z up in the neutral pose: there it is the turn from
+    the world to a body that faces -y, `Anatomy.mirror.neutral`."""
     landmark_vel_w: Float[Tensor, "world landmark 3"]
     """[m/s]"""
     landmark_spin_w: Float[Tensor, "world landmark 3"]

@@ -10,7 +10,7 @@ from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.simulate.lost import Watch, as_mask, checked_excitation, sane
+from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
@@ -41,7 +41,7 @@ class Threads:
         self._model = self.physics.applied_to(anatomy.model)
         self._batch = Batch(self._model, worlds, threads, persistent=True)
         self._state = {name: self._batch.bind(name) for name in ("time", "qpos", "qvel", "act", "ctrl")}
-        self._derived = {name: self._batch.bind(name) for name in _DERIVED}
+        self._derived = {name: self._batch.bind(name) for name in (*_DERIVED, "qacc")}
         self._readout = Readout(anatomy, self._model)
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
@@ -58,6 +58,7 @@ class Threads:
             arrays = {
                 name: torch.from_numpy(array.copy()).to(self._dtype)
                 for name, array in (*self._state.items(), *self._derived.items())
+                if name != "qacc"
             }
             self._body = self._readout.read(Arrays(**arrays), torch.from_numpy(self._intact.copy()))
         return self._body
@@ -89,6 +90,7 @@ class Threads:
         ids = np.flatnonzero(chosen)
         if not len(ids):
             return
+        check_start(mask, z, velocity, activation)
         couplings, z, velocity = self.anatomy.couplings, z[mask].double(), velocity[mask].double()
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self._state["qpos"][ids] = couplings.qpos(z).numpy()
@@ -96,6 +98,7 @@ class Threads:
         self._state["act"][ids] = activation[mask].double().numpy()
         self._state["ctrl"][ids] = self._state["act"][ids]
         self._batch.forward(ids, stage=_FRESH)
+        self._push[ids] = 0.0
         self._intact[chosen] = True
         self._body = None
 
@@ -116,7 +119,7 @@ class Threads:
                 self._batch.step(np.flatnonzero(alive), nstep=self.physics.substeps, stage=_FRESH)
             except SimulationError as error:
                 failed[error.ids] = True
-            failed |= alive & ~sane(self._state["qpos"], self._state["qvel"], self._state["act"])
+            failed |= alive & ~sane(self._state["qpos"], self._state["qvel"], self._state["act"], self._derived["qacc"])
         self._end(failed, "the state left the numbers", before)
         self._body = None
 

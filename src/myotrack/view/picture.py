@@ -9,7 +9,8 @@ import mujoco
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.bones import with_bones
+from myotrack.anatomy.model import Anatomy, published_file
 from myotrack.simulate.state import BodyState
 
 Image = UInt8[np.ndarray, "height width 3"]
@@ -50,8 +51,8 @@ class Painter:
         Raises:
             OSError: No way to render off screen; the message says what to install.
         """
-        self._anatomy = Anatomy.load(anatomy.name, anatomy.fingers, visuals=True)
-        self._model = self._drawable(self._anatomy.model, width, height)
+        # From the body's own MJCF, so that whatever repairs it has are drawn.
+        self._model = self._drawable(with_bones(anatomy.xml, published_file(anatomy.name)), width, height)
         self._data = mujoco.MjData(self._model)
         self._tendons = self._model.actuator_trnid[:, 0]
         self._camera = camera or Camera(distance=2.6 if anatomy.free else 1.5)

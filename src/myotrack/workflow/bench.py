@@ -1,4 +1,4 @@
-"""How fast this machine simulates: our backend beside a plain MuJoCo loop, measured in turn in one run."""
+"""How fast this machine simulates; on a CPU beside a plain MuJoCo loop, measured in turn in one run."""
 
 import statistics
 import time
@@ -26,6 +26,8 @@ def bench(command: "BenchCommand") -> int:
     """Measure, print, and draw if asked to."""
     if command.steps < 1 or command.rounds < 1 or min(command.worlds) < 1:
         raise ValueError("bench needs at least one world, one step and one round.")
+    if command.device == "cuda" and command.threads:
+        raise ValueError("--threads is for the CPU; leave it out with --device cuda.")
     if command.picture is not None and command.picture.suffix.lower() not in (".png", ".mp4"):
         raise ValueError(f"Cannot write '{command.picture}': a picture ends in .png and a film in .mp4.")
     anatomy, physics = Anatomy.load(command.body, command.fingers), Physics()
@@ -155,7 +157,9 @@ def _restart(simulator: Simulator) -> None:
 
 
 def _dumped(simulator: Simulator, folder: Path | None) -> dict:
-    return {} if folder is None else {"dumped": [str(path) for path in simulator.dump(folder)]}
+    if folder is None:
+        return {}
+    return {"dumped": [str(path) for path in simulator.dump(folder / f"{simulator.worlds}_worlds")]}
 
 
 def _device_name(device: str) -> str:

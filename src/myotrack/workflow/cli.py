@@ -35,7 +35,7 @@ class AnatomyCommand:
     changes: bool = False
     """Every change of the published body, with its reason and source."""
     audit: bool = False
-    """Known and new faults: muscle parameters, symmetry, path jumps, masses, moment arms (takes a minute)."""
+    """Known and new faults: muscle parameters, symmetry, path jumps, masses, moment arms (takes about 20 s)."""
     json: bool = False
     """Print one JSON object on standard output instead of tables."""
 
@@ -48,7 +48,7 @@ class AnatomyCommand:
 
 @dataclass(frozen=True)
 class BenchCommand:
-    """Measure how many control steps per second this machine simulates, beside a plain MuJoCo loop in the same run.
+    """Measure how many control steps per second this machine simulates; on a CPU beside a plain MuJoCo loop.
 
     Try `myotrack bench`, `myotrack bench --body arms --worlds 256`,
     or `myotrack bench --device cuda --worlds 1024 4096 16384 --json`.
@@ -69,7 +69,7 @@ class BenchCommand:
     threads: int = 0
     """CPU threads; 0 takes one per core."""
     picture: Path | None = None
-    """Also write a picture (.png) or a short film (.mp4) of the bodies moving."""
+    """Also write a picture (.png) or a short film (.mp4) of one body whose muscles twitch at random."""
     dump: Path | None = None
     """Folder for the last states of worlds that left the numbers."""
     json: bool = False
