@@ -85,3 +85,11 @@ def test_the_driver_alone_keeps_coupled_joints_in_their_published_range() -> Non
             if not joint.independent:
                 limits = published[joint.name]
                 assert limits.low - 1.1e-3 <= qpos[joint.qpos_index] <= limits.high + 1.1e-3
+
+
+def test_the_single_precision_state_of_a_simulator_can_be_used_as_it_is(body: Anatomy) -> None:
+    z = postures(body)
+    single = body.couplings.qpos(z.float())
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), body.couplings.qpos(z), atol=1e-6, rtol=1e-6)
+    assert body.couplings.residual(single).abs().max() == 0

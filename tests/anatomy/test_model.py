@@ -71,9 +71,11 @@ def test_a_change_without_a_source_is_refused() -> None:
 def test_each_repair_can_be_switched_off_alone() -> None:
     from dataclasses import fields, replace
 
-    everything = {change.repair for change in Anatomy.load("arms").changes}
     for field in fields(Repairs):
-        without = Anatomy.load("arms", repairs=replace(Repairs(), **{field.name: False}))
+        body = "full" if field.name in ("inert_muscles", "longissimus") else "arms"
+        everything = {change.repair for change in Anatomy.load(body).changes}
+        assert field.name in everything
+        without = Anatomy.load(body, repairs=replace(Repairs(), **{field.name: False}))
         assert {change.repair for change in without.changes} == everything - {field.name}
 
 
@@ -87,9 +89,8 @@ def test_no_surface_is_touched_in_the_resting_posture_but_the_floor(full: Anatom
         data = mujoco.MjData(body.model)
         data.qpos[:] = body.couplings.qpos(body.rest).numpy()
         mujoco.mj_forward(body.model, data)
-        touched = {body.model.geom(int(geom)).name for contact in data.contact for geom in contact.geom}
-        assert "thorax_coll1" not in touched
-        assert not data.ncon or "floor" in touched
+        for contact in data.contact:
+            assert "floor" in {body.model.geom(int(geom)).name for geom in contact.geom}
 
 
 def test_the_lowest_point_of_the_resting_soles_is_on_the_floor(full: Anatomy) -> None:

@@ -47,6 +47,9 @@ def test_per_world_parameters_and_pushes_equal_the_referee(full: Anatomy) -> Non
     force = torch.tensor([[0.0, 0.0, 0.0], [200.0, 0.0, 0.0]])
     for simulator in (threads, referee):
         simulator.vary(variation)
+        simulator.vary(variation)  # The second replaces the first.
+        simulator.push("torso", 100 * force)
+        start(simulator)  # Takes the push back.
         for excitation in drive(full, 10, 2):
             simulator.push("torso", force)
             simulator.advance(excitation)
@@ -158,3 +161,18 @@ def test_the_number_of_threads_changes_nothing(arms: Anatomy) -> None:
 def test_a_push_of_an_unknown_segment_suggests_the_nearest(full: Anatomy) -> None:
     with pytest.raises(KeyError, match="No segment is called 'torsoo'. Did you mean 'torso'"):
         Threads(full, 1).push("torsoo", torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("kind", [Threads, Referee])
+def test_a_start_that_is_not_a_number_is_refused_by_name(arms: Anatomy, kind) -> None:
+    simulator = kind(arms, 3)
+    z = arms.rest.expand(3, -1).clone()
+    z[1, 4] = float("nan")
+    with pytest.raises(ValueError, match="World 1 cannot start: its z holds a number that is not finite."):
+        start(simulator, z=z)
+    start(simulator, mask=torch.tensor([True, False, True]), z=z)
+
+
+def test_a_variation_that_is_not_a_number_is_refused(arms: Anatomy) -> None:
+    with pytest.raises(ValueError, match="all of them numbers"):
+        Variation(torch.ones(2, arms.model.nbody), torch.ones(2, arms.model.nu), torch.tensor([1.0, float("nan")]))

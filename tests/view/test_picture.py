@@ -30,6 +30,16 @@ def test_a_raised_arm_is_drawn_elsewhere(arms: Anatomy, painter: Painter) -> Non
     assert (pictures[0] != pictures[1]).any(axis=-1).mean() > 0.01
 
 
+def test_a_body_without_repairs_is_drawn_as_it_is() -> None:
+    from myotrack.anatomy.changes import Repairs
+
+    published = Anatomy.load("arms", fingers=True, repairs=Repairs.none())
+    painter = Painter(published, width=80, height=80)
+    image = painter.paint(published.model.qpos0, np.zeros(published.model.nu))
+    assert image.std() > 1
+    painter.close()
+
+
 # imageio leaves the pipe of its film reader to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_pictures_and_films_can_be_read_again(tmp_path: Path) -> None:

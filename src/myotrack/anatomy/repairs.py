@@ -227,7 +227,7 @@ def mend_dependent_limits(spec: mujoco.MjSpec, published: mujoco.MjModel, body: 
         Change(
             "dependent_limits", f"{published.neq} coupled joints", "own limits", "none",
             "a limit on a coupled joint fights its coupling; the driver's limit says the same without a fight",
-            "measured: at the drivers' published limits coupled joints leave their ranges, in the full body by up to 0.17 rad",
+            "measured: at the drivers' published limits coupled joints leave their ranges (full body: up to 0.17 rad)",
         )
     )  # fmt: skip
     for driver, (low, high) in ranges.items():

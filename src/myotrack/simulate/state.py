@@ -40,8 +40,8 @@ class BodyState:
     landmark_pos_w: Float[Tensor, "world landmark 3"]
     """[m]"""
     landmark_quat_w: Float[Tensor, "world landmark 4"]
-    """Orientation (w, x, y, z) of frames that look x forward, y left, z up in the neutral pose: there it is the turn from
-    the world to a body that faces -y, `Anatomy.mirror.neutral`."""
+    """Orientation (w, x, y, z) of frames that look x forward, y left, z up in the neutral pose, where it is
+    `Anatomy.mirror.neutral`, since the body faces -y."""
     landmark_vel_w: Float[Tensor, "world landmark 3"]
     """[m/s]"""
     landmark_spin_w: Float[Tensor, "world landmark 3"]
