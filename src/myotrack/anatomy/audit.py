@@ -220,7 +220,8 @@ def _symmetry_checks(anatomy: Anatomy) -> list[Check]:
     )
     scale = np.maximum(np.abs(rows), 1e-9)
     share = (np.abs(rows - rows[mirror.muscle_index.numpy()]) / scale).max(axis=1)
-    low, high = (limit.nan_to_num(posinf=0.0, neginf=0.0) for limit in anatomy.limits())
+    # A free root has no limits to compare.
+    low, high = (torch.where(limit.isfinite(), limit, 0.0) for limit in anatomy.limits())
     first, second = mirror.z(low), mirror.z(high)
     gap = torch.maximum((torch.minimum(first, second) - low).abs(), (torch.maximum(first, second) - high).abs())
     joints = [

@@ -116,7 +116,7 @@ class Stepper:
 
     def memory_per_world(self) -> int:
         """What one world occupies: its data and its own parameters [bytes]."""
-        arrays = {array.ptr: array for array in _arrays(self._data)}
+        arrays = {array.ptr: array for array in _arrays(self._data, self._wp.array)}
         arrays |= {array.ptr: array for array in (getattr(self._model, name) for name in PER_WORLD)}
         sizes = [array.size * self._wp.types.type_size_in_bytes(array.dtype) for array in arrays.values()]
         return sum(sizes) // self._worlds
@@ -202,13 +202,13 @@ def _require_muscles(model: mujoco.MjModel) -> None:
         )
 
 
-def _arrays(owner: Any) -> Iterator[Any]:
+def _arrays(owner: Any, array: type) -> Iterator[Any]:
     """Every Warp array of a dataclass and of the dataclasses in it."""
     for field in fields(owner):
         value = getattr(owner, field.name, None)
         if is_dataclass(value):
-            yield from _arrays(value)
-        elif hasattr(value, "dtype") and getattr(value, "ptr", None):
+            yield from _arrays(value, array)
+        elif isinstance(value, array):
             yield value
 
 

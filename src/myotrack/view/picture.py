@@ -63,7 +63,8 @@ class Painter:
         self._options.flags[mujoco.mjtVisFlag.mjVIS_TENDON] = 1
         try:
             self._renderer = mujoco.Renderer(self._model, height, width)
-        except Exception as error:  # Whatever the graphics library raises, the advice is the same.
+        except (mujoco.FatalError, RuntimeError, ImportError, AttributeError) as error:
+            # GLFW, EGL and OSMesa each fail in their own way; the advice is the same.
             raise OSError(
                 f"Cannot draw off screen ({error}). Set MUJOCO_GL=egl, install libegl1, or run `myotrack doctor`."
             ) from error
