@@ -16,12 +16,15 @@ NEEDED = {
     "mujoco": ">=4.0,<4.1",
     "musclemimic-models": "==1.0.6",
     "torch": ">=2.6",
+    "ezc3d": ">=1.7",
     "imageio": ">=2.37",
     "imageio-ffmpeg": "",
     "jaxtyping": ">=0.3.4",
+    "joblib": ">=1.5",
     "matplotlib": ">=3.9",
     "numpy": ">=2.0",
     "rich": ">=13.9",
+    "scipy": ">=1.14",
     "tyro": ">=1.0",
 }
 """Packages that nothing works without, as in `pyproject.toml`."""
