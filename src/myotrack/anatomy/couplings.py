@@ -135,6 +135,19 @@ class Couplings:
         rows[..., self.dependent_rate_index, self.driver_rate] = self._polynomial(z, 1)
         return rows
 
+    def slope(self, z: Float[Tensor, "*batch pos"]) -> Float[Tensor, "*batch dof"]:
+        """How fast each degree of freedom moves per rate of the coordinate it belongs to; 1 for independent ones."""
+        full = torch.ones(*z.shape[:-1], self.dof_size, dtype=z.dtype, device=z.device)
+        full[..., self.dependent_rate_index] = self._polynomial(z, 1)
+        return full
+
+    def coordinate_of_dof(self) -> Int[Tensor, "dof"]:
+        """The coordinate that each degree of freedom belongs to: itself, or its driver."""
+        owner = torch.empty(self.dof_size, dtype=torch.int64, device=self.rate_index.device)
+        owner[self.rate_index] = torch.arange(self.coordinate_size, device=owner.device)
+        owner[self.dependent_rate_index] = self.driver_rate
+        return owner
+
     def independent(self, qpos: Float[Tensor, "*batch qpos"]) -> Float[Tensor, "*batch pos"]:
         """The independent coordinates of a posture."""
         return qpos[..., self.pos_index]
