@@ -113,6 +113,7 @@ class Clip:
             vel=mirror.rate(self.vel),
             acc=mirror.rate(self.acc),
             contact=self.contact[:, mirror.region_index],
+            quality=self.quality and self.quality.mirrored(anatomy),
         )
 
     def part(self, start: float, end: float) -> "Clip":
@@ -123,7 +124,9 @@ class Clip:
         """
         first, last = max(0, math.ceil(start * RATE - 1e-6)), min(self.frames - 1, math.floor(end * RATE + 1e-6))
         if last - first < 1:
-            raise ValueError(f"Clip '{self.name}' lasts {self.duration:.2f} s; nothing is left from {start} to {end} s.")
+            raise ValueError(
+                f"Clip '{self.name}' lasts {self.duration:.2f} s; nothing is left from {start} to {end} s."
+            )
         rows = slice(first, last + 1)
         return replace(
             self, pos=self.pos[rows], vel=self.vel[rows], acc=self.acc[rows], contact=self.contact[rows], quality=None
