@@ -1,0 +1,203 @@
+"""Small motion files, made here so that the tests need no recordings."""
+
+import struct
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+INTEL, DEC, MIPS = 84, 85, 86
+LABELS = ("LASI", "RASI", "LKNE", "RKNE", "LHEE", "RHEE", "LSHO", "RSHO", "CLAV")
+
+
+def walker(frames: int = 40, rate: float = 100.0) -> np.ndarray:
+    """Nine markers [m] on a stiff body with z up that glides along x: frame, point, 3."""
+    body = np.array(
+        [
+            [0.1, 0.12, 1.0], [0.1, -0.12, 1.0], [0.0, 0.2, 0.5], [0.0, -0.2, 0.5], [0.02, 0.1, 0.03],
+            [-0.02, -0.1, 0.03], [0.0, 0.2, 1.45], [0.0, -0.2, 1.45], [0.1, 0.0, 1.4],
+        ]
+    )  # fmt: skip
+    time = np.arange(frames)[:, None] / rate
+    return body + np.stack([1.3 * time, 0.02 * np.sin(6 * time), 0.02 * np.cos(12 * time)], axis=2)
+
+
+def c3d(
+    points: np.ndarray,
+    labels: Sequence[str] = LABELS,
+    *,
+    rate: float = 100.0,
+    seen: np.ndarray | None = None,
+    analog: np.ndarray | None = None,
+    analog_labels: Sequence[str] = (),
+    analog_units: Sequence[str] = (),
+    per_frame: int = 10,
+    first_frame: int = 1,
+    processor: int = INTEL,
+    integer: bool = False,
+    parameters: Mapping[str, Mapping[str, object]] | None = None,
+) -> bytes:
+    """A C3D file. Points are in its own unit, mm unless `parameters` say otherwise; analog is sample by channel."""
+    frames, count = points.shape[:2]
+    channels = 0 if analog is None else analog.shape[1]
+    scale = 0.1 if integer else -0.1
+    groups: dict[str, dict[str, object]] = {
+        "POINT": {
+            "USED": np.array(count, dtype=np.int16), "SCALE": np.array(scale), "RATE": np.array(rate),
+            "FRAMES": np.array(min(frames, 32767), dtype=np.int16), "DATA_START": np.array(0, dtype=np.int16),
+            "UNITS": ["mm"], "LABELS": list(labels), "X_SCREEN": ["+X"], "Y_SCREEN": ["+Z"],
+        },
+        "ANALOG": {
+            "USED": np.array(channels, dtype=np.int16), "GEN_SCALE": np.array(1.0),
+            "RATE": np.array(rate * per_frame), "SCALE": np.full(channels, 0.01 if integer else 1.0),
+            "OFFSET": np.zeros(channels, dtype=np.int16), "LABELS": list(analog_labels), "UNITS": list(analog_units),
+        },
+    }  # fmt: skip
+    for group, values in (parameters or {}).items():
+        groups.setdefault(group, {}).update(values)
+    order = ">" if processor == MIPS else "<"
+    table = b"".join(_group(i + 1, name, values, processor) for i, (name, values) in enumerate(groups.items()))
+    blocks = -(-(4 + len(table) + 2) // 512)
+    section = (bytes([1, 0x50, blocks & 0xFF, processor]) + table).ljust(blocks * 512, b"\0")
+
+    header = struct.pack(
+        order + "5H", count, channels * per_frame, first_frame, min(first_frame + frames - 1, 65535), 10
+    )
+    header = bytes([2, 0x50]) + header + _float(np.array(scale), processor)
+    header += struct.pack(order + "2H", 2 + blocks, per_frame if channels else 0) + _float(np.array(rate), processor)
+    residual = np.where(np.ones((frames, count), dtype=bool) if seen is None else seen, 0.0, -1.0)
+    rows = np.concatenate([points / (scale if integer else 1.0), residual[..., None]], axis=2).reshape(frames, -1)
+    if analog is not None:
+        samples = analog / (0.01 if integer else 1.0)
+        rows = np.concatenate([rows, samples.reshape(frames, per_frame * channels)], axis=1)
+    data = np.round(rows).astype(order + "i2").tobytes() if integer else _float(rows, processor)
+    return header.ljust(512, b"\0") + section + data.ljust(-(-len(data) // 512) * 512, b"\0")
+
+
+def _group(number: int, name: str, values: Mapping[str, object], processor: int) -> bytes:
+    order = ">" if processor == MIPS else "<"
+    parts = [struct.pack("2b", len(name), -number) + name.encode() + struct.pack(order + "H", 3) + b"\0"]
+    for key, value in values.items():
+        if isinstance(value, list):
+            width = max((len(text.encode()) for text in value), default=0)
+            body = struct.pack("bB", -1, 2) + bytes([width, len(value)])
+            body += b"".join(text.encode().ljust(width) for text in value)
+        else:
+            value = np.asarray(value)
+            kind = 2 if value.dtype.kind == "i" else 4
+            flat = value.ravel(order="F")
+            body = struct.pack("bB", kind, value.ndim) + bytes(value.shape)
+            body += flat.astype(order + "i2").tobytes() if kind == 2 else _float(flat, processor)
+        parts.append(struct.pack("2b", len(key), number) + key.encode())
+        parts.append(struct.pack(order + "H", 3 + len(body)) + body + b"\0")
+    return b"".join(parts)
+
+
+def _float(values: np.ndarray, processor: int) -> bytes:
+    values = np.asarray(values, dtype=np.float32)
+    if processor == DEC:
+        bits = (
+            (values * np.float32(4)).view(np.uint32)
+            if values.ndim
+            else (values * np.float32(4)).reshape(1).view(np.uint32)
+        )
+        halves = np.stack([bits >> 16, bits & 0xFFFF], axis=-1)
+        return halves.astype("<u2").tobytes()
+    return values.astype(">f4" if processor == MIPS else "<f4").tobytes()
+
+
+def force_platform(kind: int, corners: np.ndarray, origin: np.ndarray, channels: Sequence[int]) -> dict[str, object]:
+    """The group FORCE_PLATFORM for one plate; corners (4, 3) and origin in the file's unit."""
+    return {
+        "USED": np.array(1, dtype=np.int16),
+        "TYPE": np.array([kind], dtype=np.int16),
+        "CORNERS": corners.T[:, :, None],
+        "ORIGIN": origin[:, None],
+        "CHANNEL": np.array(channels, dtype=np.int16)[:, None],
+    }
+
+
+def standing_c3d() -> bytes:
+    """Markers, one force plate with 700 N on it, two EMG channels, two events."""
+    points = walker(20) * 1000
+    corners = np.array([[500.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 400.0, 0.0], [500.0, 400.0, 0.0]])
+    samples = np.zeros((200, 8))
+    samples[:, 2] = -700.0
+    samples[:, 6:] = 0.1 * np.random.default_rng(0).standard_normal((200, 2))
+    events = {
+        "USED": np.array(2, dtype=np.int16),
+        "CONTEXTS": ["Left", "Right"],
+        "LABELS": ["Foot Strike", "Foot Off"],
+        "TIMES": np.array([[0.0, 0.0], [0.05, 0.12]]),
+    }
+    return c3d(
+        points,
+        analog=samples,
+        analog_labels=["Fx1", "Fy1", "Fz1", "Mx1", "My1", "Mz1", "L Sol", "EMG 2"],
+        analog_units=["N", "N", "N", "Nmm", "Nmm", "Nmm", "V", "V"],
+        parameters={
+            "FORCE_PLATFORM": force_platform(2, corners, np.array([0.0, 0.0, -40.0]), [1, 2, 3, 4, 5, 6]),
+            "EVENT": events,
+            "SUBJECTS": {"NAMES": ["Ada"]},
+            "PROCESSING": {"Bodymass": np.array([71.4]), "Height": np.array([1700.0])},
+        },
+    )
+
+
+def trc(
+    points: np.ndarray, labels: Sequence[str] = LABELS, *, rate: float = 100.0, unit: str = "mm", up: str = "y"
+) -> bytes:
+    """A TRC file of points in metres with z up; NaN is left blank."""
+    points = points * {"mm": 1000.0, "m": 1.0, "cm": 100.0}[unit]
+    if up == "y":
+        points = np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
+    lines = [
+        "PathFileType\t4\t(X/Y/Z)\tmade.trc",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        f"{rate}\t{rate}\t{len(points)}\t{len(labels)}\t{unit}\t{rate}\t1\t{len(points)}",
+        "Frame#\tTime\t" + "\t\t\t".join(labels),
+        "\t\t" + "\t".join(f"{axis}{i + 1}" for i in range(len(labels)) for axis in "XYZ"),
+        "",
+    ]
+    for index, row in enumerate(points.reshape(len(points), -1)):
+        fields = ["" if np.isnan(value) else f"{value:.6f}" for value in row]
+        lines.append("\t".join([str(index + 1), f"{index / rate:.6f}", *fields]))
+    return "\n".join(lines).encode()
+
+
+def storage(
+    names: Sequence[str],
+    table: np.ndarray,
+    *,
+    rate: float = 100.0,
+    header: str = "Coordinates\nversion=1\ninDegrees=no",
+) -> bytes:
+    """A MOT or STO file."""
+    lines = [*header.splitlines(), "endheader", "\t".join(["time", *names])]
+    lines += ["\t".join(f"{x:.10g}" for x in [index / rate, *row]) for index, row in enumerate(table)]
+    return "\n".join(lines).encode()
+
+
+def coordinates_mot() -> bytes:
+    """Three joint coordinates."""
+    time = np.arange(40) / 100
+    table = np.stack([0.3 * np.sin(6 * time), 1.2 * time, 0.5 + 0.4 * np.cos(6 * time)], axis=1)
+    return storage(["hip_flexion_r", "pelvis_tx", "knee_angle_r"], table)
+
+
+def forces_mot() -> bytes:
+    """Two feet that share a weight of 700 N."""
+    names = [f"ground_force_{s}_{p}{a}" for s in "rl" for p in "vp" for a in "xyz"]
+    names += [f"ground_torque_{s}_{a}" for s in "rl" for a in "xyz"]
+    row = np.array([0, 350.0, 0, 0.1, 0, 0.15, 0, 350.0, 0, 0.1, 0, -0.15, *np.zeros(6)])
+    return storage(names, np.tile(row, (40, 1)), header="forces\nversion=1\nnRows=40\nnColumns=19\ninDegrees=no")
+
+
+def anc() -> bytes:
+    """Two channels of an analog text file, one of them EMG."""
+    lines = [
+        "File_Type:\tAnalog R/C ASCII\tGeneration#:\t2", "Board_Type:\tX\tPolarity:\tBipolar", "Trial_Name:\tA",
+        "BitDepth:\t16\tPreciseRate:\t1000.000000", "", "", "", "", "Name\tF1X\tSOL\t", "Rate\t1000\t1000\t",
+        "Range\t5000\t2500\t",
+    ]  # fmt: skip
+    lines += [f"{i / 1000:.6f}\t{i}\t{(-1) ** i * 100}" for i in range(40)]
+    return "\n".join(lines).encode()
