@@ -231,9 +231,11 @@ def test_a_mirror_image_has_the_same_quality(full: Anatomy) -> None:
 
 
 def test_the_parts_of_a_mirrored_quality_change_sides(full: Anatomy) -> None:
-    quality = replace(assess(standing(full, 2), full), worst_limit_joint="knee_angle_r", path_jump_muscles=("SUP",))
+    quality = replace(
+        assess(standing(full, 2), full), worst_limit_joint="knee_angle_r", path_jump_muscles=("SUP", "SUP_left", "TMAJ")
+    )
     other = quality.mirrored(full)
-    assert (other.worst_limit_joint, other.path_jump_muscles) == ("knee_angle_l", ("SUP_left",))
+    assert (other.worst_limit_joint, other.path_jump_muscles) == ("knee_angle_l", ("SUP", "SUP_left", "TMAJ_left"))
     assert other.mirrored(full) == quality
 
 

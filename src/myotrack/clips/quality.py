@@ -105,7 +105,7 @@ class Quality:
     path_jumps: int
     """Steps times muscles whose length jumps by more than 3 mm beyond what their moment arms explain."""
     path_jump_muscles: tuple[str, ...]
-    """Which muscles do."""
+    """Which muscles do, in alphabetical order."""
     new_path_jumps: int
     """Of these, in muscles that the body is not known to have jumps in (`anatomy.audit.KNOWN_FAULTS`)."""
     new_path_jump_muscles: tuple[str, ...]
@@ -166,7 +166,7 @@ class Quality:
         """The quality of the mirror image: the same, told of the other side."""
 
         def others(names: tuple[str, ...], available: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(counterpart(name, available) for name in names)
+            return tuple(sorted(counterpart(name, available) for name in names))
 
         muscles, coordinates = anatomy.muscle_names, anatomy.coordinate_names
         return replace(
@@ -236,7 +236,7 @@ def assess(clip: Clip, anatomy: Anatomy, landmark_rmse: float | None = None) -> 
     skates = _skates(contact, slip)
     standing = sole_height[contact]
     step, muscle = np.nonzero(unexplained > PATH_JUMP)
-    jumping = tuple(anatomy.muscle_names[index] for index in np.unique(muscle))
+    jumping = tuple(sorted(anatomy.muscle_names[index] for index in np.unique(muscle)))
     new = tuple(name for name in jumping if f"length jump/{stem_of(name)}" not in KNOWN_FAULTS)
     jerk = np.diff(landmark, n=3, axis=0) * RATE**3
     return Quality(
