@@ -1,0 +1,155 @@
+"""When the soles stand on the floor, where the floor is, and whether it moves: read from a first fit of the motion.
+
+A foot that stands is low and does not slide. What slides is the material at the bottom of a sphere of the sole, not its
+centre, so a foot that rolls over its heel stands still.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from myotrack.algebra.quaternion import from_matrix
+from myotrack.algebra.rotation import logarithm
+from myotrack.retarget.loads import Posed
+from myotrack.retarget.residuals import Plant
+from myotrack.retarget.rig import Rig
+
+# All four tuned on CMU walks, runs, turns and jumps and on the force plates of Rajagopal et al. (2016).
+SLOW = 0.45
+"""Speed along the floor below which a sphere may stand [m/s]."""
+LOW = 0.035
+"""Height above the floor below which it may stand [m]."""
+SHORTEST = 0.05
+"""A stance is at least this long [s]."""
+GAP = 0.03
+"""Two stances closer than this are one [s]."""
+SLIP, HOVER = 0.0015, 0.001
+"""How firmly planted spheres are held along and above the floor [m]."""
+BELT = 0.3
+"""Speed from which feet that stand and slide all alike stand on a treadmill [m/s]."""
+
+
+@dataclass(frozen=True)
+class Soles:
+    """How the spheres of the soles move."""
+
+    centre: Float[Tensor, "frame sphere 3"]
+    """[m]"""
+    height: Float[Tensor, "frame sphere"]
+    """Of the lowest point [m]."""
+    rolled: Float[Tensor, "frame sphere 2"]
+    """How far each centre has come by rolling alone, since the first frame [m]."""
+
+    @classmethod
+    def of(cls, rig: Rig, posed: Posed) -> "Soles":
+        """Read from a posed body."""
+        sole = rig.sole
+        centre = posed.points(sole.segment, sole.offset)
+        rotation = posed.pose.rotation
+        turned = logarithm(from_matrix(rotation[1:] @ rotation[:-1].mT))[:, sole.segment]
+        # A sphere of radius r that turns by w without slip moves by w x (0, 0, r).
+        rolling = torch.stack([turned[..., 1], -turned[..., 0]], dim=-1) * sole.radius[:, None]
+        rolled = torch.cat([torch.zeros_like(rolling[:1]), rolling.cumsum(dim=0)])
+        return cls(centre, centre[..., 2] - sole.radius, rolled)
+
+    def stood(self) -> Float[Tensor, "frame sphere 2"]:
+        """Path of the centres along the floor without what is rolling; constant where a foot stands [m]."""
+        return self.centre[..., :2] - self.rolled
+
+    def speed(self, rate: float) -> Float[Tensor, "frame sphere 2"]:
+        """Velocity of the material at the bottom of each sphere [m/s]."""
+        return torch.gradient(self.stood(), dim=0)[0] * rate
+
+
+def floor_height(soles: Soles, rate: float) -> float:
+    """Where the floor is: the usual height of the lowest sphere of a foot that does not move, NaN if none ever stands [m]."""
+    speed = soles.speed(rate).norm(dim=-1)
+    sink = torch.gradient(soles.height, dim=0)[0] * rate
+    still = (speed < SLOW) & (sink.abs() < SLOW)
+    lowest = torch.where(still, soles.height, torch.inf).amin(dim=1)
+    lowest = lowest[torch.isfinite(lowest)]
+    if not len(lowest):
+        return float("nan")
+    # Stances crowd at the floor; steps of a swing or of a stair are spread out above it.
+    near = lowest[lowest <= lowest.quantile(0.1) + LOW]
+    return float(near.median())
+
+
+def belt_velocity(soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: float) -> Float[Tensor, "2"]:
+    """Velocity of the ground under the feet: zero, or that of a treadmill [m/s].
+
+    Feet on a belt all slide at one velocity while the pelvis stays where it is.
+    """
+    zero = torch.zeros(2, dtype=pelvis.dtype)
+    low = soles.height < LOW / 2
+    velocity = soles.speed(rate)[low]
+    if len(velocity) < 20:
+        return zero
+    common = velocity.median(dim=0).values
+    deviation = (velocity - common).norm(dim=-1).median()
+    travelled = (pelvis[-1] - pelvis[0]).norm() * rate / len(pelvis)
+    if common.norm() < BELT or deviation > 0.35 * common.norm() or travelled > 0.3 * common.norm():
+        return zero
+    return common
+
+
+def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
+    """When each sphere stands."""
+    slow = soles.speed(rate).norm(dim=-1) < SLOW
+    standing = slow & (soles.height < LOW)
+    standing = ~_without_short_runs(~standing, round(GAP * rate))
+    return _without_short_runs(standing, round(SHORTEST * rate))
+
+
+def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plant:
+    """Hold the spheres where they stand."""
+    sole = rig.sole
+    flat = rig.kinematics.pose(rig.anatomy.rest[None])
+    rise = Posed(flat, None).points(sole.segment, sole.offset)[0, :, 2] - sole.radius  # pyright: ignore
+    return Plant(
+        segment=sole.segment,
+        place=sole.offset,
+        radius=sole.radius,
+        planted=planted,
+        anchor=anchors(soles, planted),
+        slip=SLIP,
+        hover=HOVER,
+        rise=(rise - rise.min()).clamp_min(0.0),
+    )
+
+
+def anchored(held: Plant, soles: Soles) -> Plant:
+    """The same stances, at the places where they are now."""
+    return replace(held, anchor=anchors(soles, held.planted))
+
+
+def anchors(soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sphere 2"]:
+    """Mean place of every stance, with the rolling put back."""
+    stood = soles.stood()
+    number = _run_numbers(planted)
+    runs = int(number.max()) + 1
+    sums = stood.new_zeros(runs, 2).index_add_(0, number.reshape(-1), stood.reshape(-1, 2))
+    counts = stood.new_zeros(runs).index_add_(0, number.reshape(-1), torch.ones_like(number.reshape(-1), dtype=stood.dtype))
+    mean = sums / counts.clamp_min(1.0)[:, None]
+    return mean[number] + soles.rolled
+
+
+def _run_numbers(flags: Bool[Tensor, "frame column"]) -> Tensor:
+    """Number of the run each flag belongs to, from 1, different in every column; 0 where the flag is not set."""
+    starts = flags.clone()
+    starts[1:] &= ~flags[:-1]
+    number = starts.T.reshape(-1).cumsum(dim=0).reshape(flags.shape[1], -1).T
+    return torch.where(flags, number, 0)
+
+
+def _without_short_runs(flags: Bool[Tensor, "frame column"], shortest: int) -> Bool[Tensor, "frame column"]:
+    """Without runs of fewer frames than `shortest`, unless they touch an end of the motion."""
+    number = _run_numbers(flags)
+    lengths = torch.bincount(number.reshape(-1))
+    long = lengths >= shortest
+    for end in (number[0], number[-1]):
+        long[end] = True
+    long[0] = False
+    return flags & long[number]

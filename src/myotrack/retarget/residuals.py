@@ -1,0 +1,127 @@
+"""What a retargeted motion is asked to do: one small residual per concern, each in units of its own uncertainty.
+
+    Follow       the subject-sized body goes through the recorded points
+    Stand        recorded orientations of segments
+    Plant        soles that stand neither slip nor hover; no sole goes below the floor
+    Settle       coordinates that nothing tells anything about stay near the resting posture
+    Smooth       jerk is small (acts on control points, see `Curve.jerk`)
+
+Joint limits are no residual: control points stay within them, and with them the whole curve.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from myotrack.algebra.quaternion import from_matrix
+from myotrack.algebra.rotation import logarithm
+from myotrack.retarget.loads import Loads, Posed
+
+DOUBT = 3.0
+"""Standard deviations beyond which a point is doubted: its pull grows no further (Huber 1964)."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """The recorded points, on the subject's own size."""
+
+    segment: Int[Tensor, "point"]
+    place: Float[Tensor, "point 3"]
+    """In the segment's frame, as fitted to the subject [m]."""
+    target: Float[Tensor, "frame point 3"]
+    """[m]; NaN where a point was not seen."""
+    error: Float[Tensor, "point"]
+    """[m]"""
+
+    def add(self, loads: Loads, subject: Posed, rows: slice) -> None:
+        """Collect the residuals of some frames."""
+        target = self.target[rows]
+        seen = torch.isfinite(target).all(dim=-1, keepdim=True)
+        at = subject.points(self.segment, self.place)
+        residual = torch.where(seen, at - target, 0.0)
+        inverse = 1 / self.error[:, None]
+        far = residual.norm(dim=-1, keepdim=True) * inverse
+        trust = torch.where(far > DOUBT, DOUBT / far, 1.0)
+        loads.add_points(self.segment, at, residual, (seen * trust * inverse**2).expand_as(residual))
+
+    def miss(self, subject: Posed, rows: slice) -> Float[Tensor, "frame point"]:
+        """Distance of every point from where it was recorded [m]; NaN where it was not seen."""
+        return (subject.points(self.segment, self.place) - self.target[rows]).norm(dim=-1)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Recorded orientations of segments."""
+
+    segment: Int[Tensor, "turn"]
+    target: Float[Tensor, "frame turn 3 3"]
+    """World orientation of the segment's frame; NaN where it is not known."""
+    error: Float[Tensor, "turn"]
+    """[rad]"""
+
+    def add(self, loads: Loads, subject: Posed, rows: slice) -> None:
+        """Collect the residuals of some frames."""
+        target = self.target[rows]
+        known = torch.isfinite(target).all(dim=-1).all(dim=-1)[..., None]
+        target = torch.where(known[..., None], target, torch.eye(3, dtype=target.dtype, device=target.device))
+        residual = logarithm(from_matrix(subject.pose.rotation[:, self.segment] @ target.mT))
+        residual = torch.where(known, residual, 0.0)
+        inverse = 1 / self.error[:, None]
+        far = residual.norm(dim=-1, keepdim=True) * inverse
+        trust = torch.where(far > DOUBT, DOUBT / far, 1.0)
+        loads.add_turns(self.segment, residual, known * trust * inverse**2)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Spheres of the soles: planted ones keep their place, all stay above the floor."""
+
+    segment: Int[Tensor, "sphere"]
+    place: Float[Tensor, "sphere 3"]
+    radius: Float[Tensor, "sphere"]
+    planted: Bool[Tensor, "frame sphere"]
+    anchor: Float[Tensor, "frame sphere 2"]
+    """Where a planted sphere's centre should be, rolling included [m]."""
+    slip: float
+    """Standard deviation of a planted sphere's place along the floor [m]."""
+    hover: float
+    """The same for its height, and for any sphere below the floor [m]."""
+    rise: Float[Tensor, "sphere"]
+    """Height of a sphere above the floor when the foot stands flat [m]."""
+
+    def add(self, loads: Loads, body: Posed, rows: slice) -> None:
+        """Collect the residuals of some frames."""
+        at = body.points(self.segment, self.place)
+        planted = self.planted[rows]
+        height = at[..., 2] - self.radius
+        sunk = height < 0
+        along = torch.where(planted[..., None], at[..., :2] - self.anchor[rows], 0.0)
+        up = torch.where(sunk, height, torch.where(planted, height - self.rise, 0.0))
+        weight = torch.stack(
+            [
+                planted / self.slip**2,
+                planted / self.slip**2,
+                (planted & ~sunk) / self.hover**2 + sunk / (self.hover / 2) ** 2,
+            ],
+            dim=-1,
+        ).to(at)
+        loads.add_points(self.segment, at, torch.cat([along, up[..., None]], dim=-1), weight)
+
+
+@dataclass(frozen=True)
+class Settle:
+    """A weak wish for the resting posture, so that what is not recorded has an answer."""
+
+    rest: Float[Tensor, "coordinate"]
+    weight: Float[Tensor, "coordinate"]
+    """Zero for the root [1/rad²]."""
+
+    def add(
+        self, z: Float[Tensor, "frame coordinate"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "coordinate"], Float[Tensor, "frame coordinate"]]:
+        """Cost, curvature (a diagonal) and gradient."""
+        away = z - self.rest
+        gradient = away * self.weight
+        return (away * gradient).sum() / 2, self.weight, gradient

@@ -1,0 +1,230 @@
+"""`Rig`: a body prepared for fitting. Its segments can be resized, and any point can be fixed to them.
+
+Two sizes of one body take part in retargeting: the subject's, which the recorded points belong to, and the body's own,
+which stands on the ground. Both have the same joint angles.
+"""
+
+from dataclasses import dataclass, replace
+
+import mujoco
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from myotrack.anatomy.kinematics import Kinematics
+from myotrack.anatomy.landmarks import FACING
+from myotrack.anatomy.model import Anatomy
+
+_SIDES = {"right": "r", "left": "l"}
+_LIMBS = {
+    "upper_arm": "humerus",
+    "forearm": "ulna",
+    "wrist": "radius",
+    "hand": "thirdmc",
+    "thigh": "femur",
+    "shank": "tibia",
+    "talus": "talus",
+    "foot": "calcn",
+    "toes": "toes",
+}
+_TRUNK = {"pelvis": "pelvis", "thorax": "thorax", "head": "head"}
+
+PARTS = ("pelvis", "trunk", "girdle", "head", "upper_arm", "forearm", "hand", "thigh", "shank", "foot")
+"""What can be resized; left and right always together."""
+_PART_OF_PREFIX = {
+    "Full Body": "pelvis", "sacrum": "pelvis", "pelvis": "pelvis",
+    "clav": "girdle", "scapula": "girdle", "scapphant": "girdle", "humphant": "upper_arm", "humerus": "upper_arm",
+    "ulna": "forearm", "radius": "forearm",
+    "femur": "thigh", "patella": "thigh", "tibia": "shank", "talus": "foot", "calcn": "foot", "toes": "foot",
+    "head": "head", "head_attach": "trunk", "lumbar": "trunk", "Abdomen": "trunk", "torso": "trunk", "neck": "trunk",
+    "Bimanual": "trunk", "bimanual": "trunk", "root": "trunk", "thorax": "trunk", "cervical": "trunk", "world": "trunk",
+}  # fmt: skip
+"""Part of every MuJoCo body, by the longest prefix of its name; all others are bones of the hand."""
+
+
+@dataclass(frozen=True)
+class Sole:
+    """Spheres that touch the ground: the ends of the capsules under the feet."""
+
+    segment: Int[Tensor, "sphere"]
+    offset: Float[Tensor, "sphere 3"]
+    """Centre in the segment's frame, on the body's own size [m]."""
+    radius: Float[Tensor, "sphere"]
+    """[m]"""
+    region: Int[Tensor, "sphere"]
+    """Of `Anatomy.foot_regions`."""
+    foot: Int[Tensor, "sphere"]
+    """0 right, 1 left."""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """One body, ready for fitting. Segment frames look x forward, y left, z up in the neutral pose."""
+
+    anatomy: Anatomy
+    segments: tuple[str, ...]
+    """'pelvis', 'thorax', 'head', 'right_thigh', ..."""
+    part_of_segment: Int[Tensor, "segment"]
+    """Index into `PARTS`."""
+    part_of_body: Int[np.ndarray, "body"]
+    """Index into `PARTS` of every MuJoCo body."""
+    kinematics: Kinematics
+    """Of the segments, in the body's own size."""
+    basis: tuple[Kinematics, ...]
+    """The same with one part of its own size and all others of none. Lengths are sums over these, times the sizes."""
+    sole: Sole
+    low: Float[Tensor, "coordinate"]
+    """Joint limits [rad]; infinite for a free root."""
+    high: Float[Tensor, "coordinate"]
+
+    @classmethod
+    def of(cls, anatomy: Anatomy) -> "Rig":
+        """Prepare a body; cached."""
+        if anatomy.hash not in _READY:
+            _READY[anatomy.hash] = _build(anatomy)
+        return _READY[anatomy.hash]
+
+    @property
+    def root_size(self) -> int:
+        """Entries of z that belong to a free root: 7, or 0."""
+        return 7 if self.anatomy.free else 0
+
+    def segment(self, name: str) -> int:
+        """Index of a segment.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        if name not in self.segments:
+            raise KeyError(f"There is no segment '{name}'. The segments are: {', '.join(self.segments)}.")
+        return self.segments.index(name)
+
+    def sized(self, scale: Float[Tensor, "part"]) -> Kinematics:
+        """The segments of a body whose parts have other sizes."""
+        own = self.kinematics
+
+        def mixed(field: str) -> Tensor:
+            return torch.einsum("p,p...->...", scale, torch.stack([getattr(part, field) for part in self.basis]))
+
+        axis = torch.where(own.slides[:, None], mixed("axis"), own.axis)
+        return replace(own, offset=mixed("offset"), axis=axis, landmark_offset=mixed("landmark_offset"))
+
+    def lever(self, z: Float[Tensor, "frame pos"]) -> Float[Tensor, "frame part segment 3"]:
+        """How the origin of every segment moves away from a root at the world's origin as each part grows [m]."""
+        parts, frames = len(PARTS), len(z)
+        if self.anatomy.free:
+            z = torch.cat([torch.zeros_like(z[:, :3]), z[:, 3:]], dim=1)
+
+        def side_by_side(field: str) -> Tensor:
+            return torch.cat([getattr(part, field).expand(-1, -1, frames) for part in self.basis], dim=-1)
+
+        axis = torch.where(self.kinematics.slides[:, None], side_by_side("axis"), self.kinematics.axis)
+        stacked = replace(
+            self.kinematics, offset=side_by_side("offset"), axis=axis, landmark_offset=side_by_side("landmark_offset")
+        )
+        return stacked.pose(z.repeat(parts, 1)).pos.reshape(parts, frames, -1, 3).transpose(0, 1)
+
+    def place(self, site: str) -> tuple[int, Float[np.ndarray, "3"]]:
+        """Which segment a MuJoCo site is fixed to, and where in its frame [m].
+
+        Sites on small bones count with the segment they lie on in the neutral pose.
+
+        Raises:
+            KeyError: The body has no such site.
+        """
+        model = self.anatomy.model
+        index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, site)
+        if index < 0:
+            raise KeyError(f"The body '{self.anatomy.name}' has no site '{site}'.")
+        segment = self._carrier(int(model.site_bodyid[index]))
+        data = _neutral(self.anatomy)
+        origin = data.xpos[model.body(body_name(self.segments[segment])).id]
+        return segment, FACING.T @ (data.site_xpos[index] - origin)
+
+    def _carrier(self, body: int) -> int:
+        model = self.anatomy.model
+        hand = PARTS.index("hand")
+        by_body = {model.body(body_name(segment)).id: row for row, segment in enumerate(self.segments)}
+        while body not in by_body:
+            name = model.body(body).name
+            if self.part_of_body[body] == hand and not name.startswith("lunate"):
+                return self.segments.index("right_hand" if name.endswith("_r") else "left_hand")
+            body = int(model.body_parentid[body])
+            if body == 0:
+                return self.segments.index("thorax")
+        return by_body[body]
+
+
+def body_name(segment: str) -> str:
+    """The MuJoCo body of a segment."""
+    if segment in _TRUNK:
+        return _TRUNK[segment]
+    side, limb = segment.split("_", 1)
+    return f"{_LIMBS[limb]}_{_SIDES[side]}"
+
+
+_READY: dict[str, Rig] = {}
+
+
+def _build(anatomy: Anatomy) -> Rig:
+    model = anatomy.model
+    names = {model.body(body).name for body in range(model.nbody)}
+    wanted = [*_TRUNK, *(f"{side}_{limb}" for side in _SIDES for limb in _LIMBS)]
+    segments = tuple(name for name in wanted if body_name(name) in names)
+    part_of_body = np.array([_part(model.body(body).name) for body in range(model.nbody)])
+    part_of_segment = part_of_body[[model.body(body_name(name)).id for name in segments]]
+    low, high = anatomy.limits()
+    skip = 1 if anatomy.free else 0
+    return Rig(
+        anatomy=anatomy,
+        segments=segments,
+        part_of_segment=torch.as_tensor(part_of_segment),
+        part_of_body=part_of_body,
+        kinematics=_segment_kinematics(anatomy, segments, None),
+        basis=tuple(_segment_kinematics(anatomy, segments, np.eye(len(PARTS))[part][part_of_body]) for part in range(len(PARTS))),
+        sole=_sole(anatomy, segments),
+        low=low[skip:],
+        high=high[skip:],
+    )
+
+
+def _part(body: str) -> int:
+    prefixes = [prefix for prefix in _PART_OF_PREFIX if body.startswith(prefix)]
+    return PARTS.index(_PART_OF_PREFIX[max(prefixes, key=len)] if prefixes else "hand")
+
+
+def _segment_kinematics(anatomy: Anatomy, segments: tuple[str, ...], scale: np.ndarray | None) -> Kinematics:
+    bodies = tuple(body_name(segment) for segment in segments)
+    return Kinematics.of_segments(anatomy.model, anatomy.couplings, bodies, FACING, scale)
+
+
+def _neutral(anatomy: Anatomy) -> mujoco.MjData:
+    """Every joint at zero, dependent ones too, which is how the frames of segments are defined."""
+    data = mujoco.MjData(anatomy.model)
+    mujoco.mj_kinematics(anatomy.model, data)
+    return data
+
+
+def _sole(anatomy: Anatomy, segments: tuple[str, ...]) -> Sole:
+    model, data = anatomy.model, _neutral(anatomy)
+    rows: list[tuple[int, np.ndarray, float, int, int]] = []
+    for region, name in enumerate(anatomy.foot_regions):
+        foot = 0 if name.startswith("right") else 1
+        segment = f"{'right' if foot == 0 else 'left'}_{'foot' if name.endswith('hindfoot') else 'toes'}"
+        body = model.body(body_name(segment)).id
+        for geom in range(model.ngeom):
+            if model.geom_bodyid[geom] != body or model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_CAPSULE:
+                continue
+            along = data.geom_xmat[geom].reshape(3, 3)[:, 2] * model.geom_size[geom, 1]
+            for end in (data.geom_xpos[geom] - along, data.geom_xpos[geom] + along):
+                offset = FACING.T @ (end - data.xpos[body])
+                rows.append((segments.index(segment), offset, float(model.geom_size[geom, 0]), region, foot))
+    return Sole(
+        segment=torch.tensor([row[0] for row in rows], dtype=torch.int64),
+        offset=torch.tensor(np.array([row[1] for row in rows]).reshape(-1, 3)),
+        radius=torch.tensor([row[2] for row in rows], dtype=torch.float64),
+        region=torch.tensor([row[3] for row in rows], dtype=torch.int64),
+        foot=torch.tensor([row[4] for row in rows], dtype=torch.int64),
+    )
+

@@ -1,0 +1,151 @@
+"""The solver: all frames of a motion at once, by damped Gauss-Newton steps on the control points of a curve.
+
+Normal equations are collected frame by frame (see `loads`), gathered onto control points, and solved as one banded
+system; control points at a joint limit that want to leave it stay out of the step (projected Newton, Bertsekas 1982,
+doi:10.1137/0320018). The cost of a step is proportional to the length of the motion.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from myotrack.algebra.blockband import solve_blockband
+from myotrack.anatomy.kinematics import Kinematics
+from myotrack.retarget.curve import Curve
+from myotrack.retarget.loads import Loads, Posed
+from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
+
+CHUNK = 256
+"""Frames whose kinematics are computed together. Measured: smaller and larger chunks are slower on two cores."""
+DAMPING = 1e-4
+"""First damping, over the mean curvature of a coordinate."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One motion to be found."""
+
+    subject: Kinematics
+    """The body in the subject's size, for what was recorded."""
+    body: Kinematics
+    """The body in its own size, for what stands on the floor."""
+    scale: float
+    """Subject's size over the body's, for the path of the root."""
+    follow: Follow | None
+    stand: Stand | None
+    plant: Plant | None
+    settle: Settle
+    smooth: Float[Tensor, "coordinate"]
+    """Weight of third differences of control points, per sample."""
+    low: Float[Tensor, "coordinate"]
+    high: Float[Tensor, "coordinate"]
+
+    def solve(
+        self, curve: Curve, steps: int, progress: Callable[[], None] | None = None, tolerance: float = 1e-4
+    ) -> Curve:
+        """Improve a curve.
+
+        Args:
+            curve: Where to start.
+            steps: Largest number of steps.
+            progress: Called after each.
+            tolerance: A step that lowers the cost by a smaller share is the last.
+        """
+        damping = DAMPING
+        best, current = curve, curve
+        cost = float("inf")
+        system: tuple[Tensor, Tensor] | None = None
+        for step in range(steps + 1):
+            new_cost, matrix, gradient = self._normal(current)
+            if new_cost <= cost:
+                done = cost - new_cost < tolerance * cost and step > 0
+                best, cost, system, damping = current, new_cost, (matrix, gradient), damping / 4
+                if done:
+                    break
+            else:
+                damping *= 20
+            if step == steps or system is None:
+                break
+            current = best.moved(-self._step(best, *system, damping), self.low, self.high)
+            if progress is not None:
+                progress()
+        return best
+
+    def _normal(self, curve: Curve) -> tuple[float, Tensor, Tensor]:
+        """Cost, matrix and gradient at a curve, in its control points."""
+        z = curve.z()
+        skip = 1 if curve.free else 0
+        jerk_cost, curvature, gradient = curve.jerk(self.smooth * curve.spline.stride)
+        cost = float(jerk_cost)
+        matrices, gradients = [], []
+        for start in range(0, len(z), CHUNK):
+            rows = slice(start, start + CHUNK)
+            value, block, slope = self._frames(z[rows], rows, skip)
+            cost += value
+            matrices.append(block)
+            gradients.append(slope)
+        blocks = curve.spline.gather_blocks(torch.cat(matrices))
+        blocks.diagonal(dim1=-2, dim2=-1).add_(curvature)
+        return cost, blocks, gradient + curve.spline.gather(torch.cat(gradients))
+
+    def _frames(self, z: Tensor, rows: slice, skip: int) -> tuple[float, Tensor, Tensor]:
+        """Cost, curvature and gradient of some frames, in their coordinates."""
+        size = self.subject.couplings.coordinate_size
+        total = z.new_zeros(len(z), size, size)
+        slope = z.new_zeros(len(z), size)
+        cost = z.new_zeros(())
+        if self.follow is not None or self.stand is not None:
+            posed = pose(self.subject, z, self.scale)
+            loads = Loads(len(z), len(self.subject.reaches), z)
+            for residual in (self.follow, self.stand):
+                if residual is not None:
+                    residual.add(loads, posed, rows)
+            block, gradient = loads.reduce(posed.twists, self.subject.reaches)
+            total, slope, cost = total + block, slope + gradient, cost + loads.cost
+        if self.plant is not None:
+            posed = pose(self.body, z, 1.0)
+            loads = Loads(len(z), len(self.body.reaches), z)
+            self.plant.add(loads, posed, rows)
+            block, gradient = loads.reduce(posed.twists, self.body.reaches)
+            total, slope, cost = total + block, slope + gradient, cost + loads.cost
+        value, diagonal, gradient = self.settle.add(tangent(z, skip))
+        total.diagonal(dim1=-2, dim2=-1).add_(diagonal)
+        slope, cost = slope + gradient, cost + value
+        return float(cost), total, slope
+
+    def _step(self, curve: Curve, blocks: Tensor, gradient: Tensor, damping: float) -> Tensor:
+        """Solve for the step, leaving out what is held by a limit."""
+        at = curve.coordinates()
+        held = ((at <= self.low) & (gradient > 0)) | ((at >= self.high) & (gradient < 0))
+        free = (~held).to(gradient)
+        blocks = blocks.clone()
+        blocks[0] *= free[:, :, None] * free[:, None, :]
+        for d in range(1, len(blocks)):
+            blocks[d, :-d] *= free[:-d, :, None] * free[d:, None, :]
+        diagonal = blocks[0].diagonal(dim1=-2, dim2=-1)
+        diagonal.add_((1 - free) + damping * diagonal.mean(dim=0).clamp_min(1e-9))
+        return solve_blockband(blocks, gradient * free)
+
+
+def pose(kinematics: Kinematics, z: Float[Tensor, "frame pos"], scale: float) -> Posed:
+    """Segments and their motion, with a root's path scaled and its rotations about the world's axes."""
+    if kinematics.free_root and scale != 1.0:
+        z = torch.cat([z[:, :3] * scale, z[:, 3:]], dim=1)
+    posed, twists = kinematics.pose_and_twists(z)
+    if not kinematics.free_root:
+        return Posed(posed, twists)
+    axes = torch.eye(3, dtype=z.dtype, device=z.device).expand(len(z), 3, 3)
+    twists.spin[:, 3:6] = axes
+    twists.shift[:, 3:6] = torch.linalg.cross(z[:, None, :3].expand(-1, 3, -1), axes, dim=-1)
+    twists.shift[:, 0:3] *= scale
+    return Posed(posed, twists)
+
+
+def tangent(z: Float[Tensor, "frame pos"], skip: int) -> Float[Tensor, "frame coordinate"]:
+    """z in as many numbers as its rates; zeros stand for a root's orientation."""
+    if not skip:
+        return z
+    return torch.cat([z[:, :3], torch.zeros_like(z[:, :3]), z[:, 7:]], dim=1)
