@@ -201,3 +201,104 @@ def anc() -> bytes:
     ]  # fmt: skip
     lines += [f"{i / 1000:.6f}\t{i}\t{(-1) ** i * 100}" for i in range(40)]
     return "\n".join(lines).encode()
+
+
+def bvh() -> bytes:
+    """A pelvis, a trunk and two legs that sway, y up, in centimetres."""
+    head = """HIERARCHY
+ROOT Hips
+{
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  JOINT Spine
+  {
+    OFFSET 0 20 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    JOINT Head
+    {
+      OFFSET 0 40 0
+      CHANNELS 3 Zrotation Xrotation Yrotation
+      End Site
+      {
+        OFFSET 0 15 0
+      }
+    }
+  }
+  JOINT LeftUpLeg
+  {
+    OFFSET 9 -4 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    JOINT LeftLeg
+    {
+      OFFSET 0 -42 0
+      CHANNELS 3 Zrotation Xrotation Yrotation
+      End Site
+      {
+        OFFSET 0 -43 0
+      }
+    }
+  }
+  JOINT RightUpLeg
+  {
+    OFFSET -9 -4 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    JOINT RightLeg
+    {
+      OFFSET 0 -42 0
+      CHANNELS 3 Zrotation Xrotation Yrotation
+      End Site
+      {
+        OFFSET 0 -43 0
+      }
+    }
+  }
+}
+MOTION
+Frames: 40
+Frame Time: 0.0083333
+"""
+    time = np.arange(40)[:, None] / 120
+    angles = 10 * np.sin(6 * time + np.arange(21))
+    rows = np.concatenate([100 * time, 90 + 0 * time, 0 * time, angles], axis=1)
+    return (head + "\n".join(" ".join(f"{value:.5f}" for value in row) for row in rows) + "\n").encode()
+
+
+def asf() -> bytes:
+    """A skeleton in the manner of the CMU database: root, trunk, two legs."""
+    bones = [
+        ("lowerback", (0, 1, 0), 2.0, "rx ry rz"), ("head", (0, 1, 0), 9.0, "rx ry rz"),
+        ("lfemur", (0.3, -0.95, 0), 7.0, "rx ry rz"), ("ltibia", (0.3, -0.95, 0), 7.2, "rx"),
+        ("rfemur", (-0.3, -0.95, 0), 7.0, "rx ry rz"), ("rtibia", (-0.3, -0.95, 0), 7.2, "rx"),
+    ]  # fmt: skip
+    lines = [
+        ":version 1.10", ":name VICON", ":units", "  mass 1.0", "  length 0.45", "  angle deg", ":documentation",
+        "  made", ":root", "   order TX TY TZ RX RY RZ", "   axis XYZ", "   position 0 0 0", "   orientation 0 0 0",
+        ":bonedata",
+    ]  # fmt: skip
+    for number, (name, direction, length, dof) in enumerate(bones, start=1):
+        lines += [
+            "  begin",
+            f"     id {number}",
+            f"     name {name}",
+            "     direction " + " ".join(map(str, direction)),
+        ]
+        lines += [f"     length {length}", "     axis 0 0 20  XYZ", f"     dof {dof}"]
+        lines += ["     limits (-160.0 20.0)"] + ["            (-70.0 70.0)"] * (len(dof.split()) - 1) + ["  end"]
+    lines += [":hierarchy", "  begin", "    root lowerback lfemur rfemur", "    lowerback head", "    lfemur ltibia"]
+    return "\n".join([*lines, "    rfemur rtibia", "  end", ""]).encode()
+
+
+def amc() -> bytes:
+    """Forty frames for that skeleton."""
+    lines = ["#!OML:ASF made.asf", ":FULLY-SPECIFIED", ":DEGREES"]
+    for frame in range(40):
+        sway = 10 * np.sin(0.05 * frame)
+        lines += [str(frame + 1), f"root {0.2 * frame:.4f} 15.5 0 {sway / 5:.4f} 0 0", f"lowerback {sway:.4f} 1 2"]
+        lines += [
+            f"head {-sway:.4f} 0 0",
+            f"lfemur {2 * sway:.4f} 0 0",
+            "ltibia 20",
+            f"rfemur {-2 * sway:.4f} 0 0",
+            "rtibia 15",
+        ]
+    return "\n".join([*lines, ""]).encode()

@@ -162,13 +162,14 @@ def _frames(source: Source, file: C3DFile, first: int, last: int) -> tuple[int, 
 def _points(rows: np.ndarray, frames: int, count: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Positions, and whether each was seen: a negative fourth word, or the exact origin, says it was not."""
     words = rows.reshape(frames, count, 4)
-    points = words[..., :3] * np.float64(scale)
+    with np.errstate(invalid="ignore"):  # Damage can hold numbers that are none.
+        points = words[..., :3] * np.float64(scale)
     seen = (words[..., 3] >= 0) & np.isfinite(points).all(axis=-1) & points.any(axis=-1)
     return points, seen
 
 
 def _analog(file: C3DFile, counts: np.ndarray) -> np.ndarray:
-    """Analog samples in their units: (count - offset) * scale * general scale."""
+    """Analog samples in their units: (count - offset) * scale * general scale. NaN where that is no number."""
     channels = counts.shape[1]
     unsigned = counts.dtype.kind == "i" and file.texts("ANALOG", "FORMAT")[:1] == ("UNSIGNED",)
     if unsigned:
@@ -180,7 +181,9 @@ def _analog(file: C3DFile, counts: np.ndarray) -> np.ndarray:
         given = np.concatenate(parts)[:channels]
         values[: len(given)] = np.where(given < 0, given + 65536, given) if unsigned and name == "OFFSET" else given
     with np.errstate(over="ignore", invalid="ignore"):
-        return (counts - offset) * scale * general
+        values = (counts - offset) * scale * general
+    values[~np.isfinite(values)] = np.nan
+    return values
 
 
 def _floats(raw: bytes, processor: int) -> np.ndarray:
@@ -215,7 +218,7 @@ def _parameters(source: Source, position: int, processor: int) -> dict[str, dict
             break
         position = after + step
         if step < 2:
-            raise source.error(f"the parameter {name} of the C3D file has an impossible length")
+            raise source.error(f"the parameter {_shown(name)} of the C3D file has an impossible length")
     groups: dict[str, dict[str, Value]] = {}
     for number, values in found.items():
         groups.setdefault(names.get(number, f"GROUP {number}"), {}).update(values)
@@ -225,14 +228,14 @@ def _parameters(source: Source, position: int, processor: int) -> dict[str, dict
 def _value(source: Source, name: str, position: int, processor: int) -> Value:
     """One parameter: kind, sizes, then the values."""
     content = source.content
-    trouble = f"the parameter {name} of the C3D file reaches beyond its end; it was cut short or damaged"
+    trouble = f"the parameter {_shown(name)} of the C3D file reaches beyond its end; it was cut short or damaged"
     if position + 2 > len(content):
         raise source.error(trouble)
     kind, dimensions = struct.unpack("bB", content[position : position + 2])
     begin = position + 2 + dimensions
     shape = tuple(content[position + 2 : begin])
     if kind not in (-1, 1, 2, 4) or dimensions > 7 or len(shape) < dimensions:
-        raise source.error(f"the parameter {name} of the C3D file has an unknown kind ({kind}) or shape {shape}")
+        raise source.error(f"the parameter {_shown(name)} of the C3D file has an unknown kind or shape; it is damaged")
     count = int(np.prod(shape, dtype=np.int64))
     if begin + count * abs(kind) > len(content):
         raise source.error(trouble)
@@ -253,6 +256,11 @@ def _text(raw: bytes) -> str:
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
     return text.split("\0")[0].strip()
+
+
+def _shown(name: str) -> str:
+    """A name that may be damaged, fit for a message."""
+    return ascii(name[:24])
 
 
 def _header_events(content: bytes, processor: int) -> tuple[tuple[float, str], ...]:

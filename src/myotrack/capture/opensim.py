@@ -22,6 +22,8 @@ __all__ = ["looks_like_anc", "looks_like_storage", "looks_like_trc", "read_anc",
 Y_UP = np.array([0.0, 1.0, 0.0])
 HEADER_LINES = 1000
 """`endheader` comes within so many lines."""
+LARGEST = 1e12
+"""Numbers beyond this are damage, whatever they measure."""
 A_TURN = 6.5
 """Joint angles beyond this are degrees, where a file does not say [rad]."""
 
@@ -101,6 +103,8 @@ def read_anc(source: Source) -> Recording:
         full = np.array([float(word) for word in top["Range"]])[chosen]
     except ValueError:
         raise source.error("the line 'Range' of the ANC file holds something that is not a number") from None
+    if not ((full > 0) & (full < LARGEST)).all():
+        raise source.error("the line 'Range' of the ANC file holds impossible voltages")
     rate, even, uneven = make_even(source, table[:, 0], table[:, 1:][:, chosen])
     left = len(top["Name"]) - len(chosen)
     notes = (f"{left} channels that are not EMG left out: force plates without their calibration.",) if left else ()
@@ -139,8 +143,8 @@ def _storage(source: Source) -> tuple[str, dict[str, str], list[str], np.ndarray
 
 
 def _numbers(source: Source, lines: Sequence[str], begin: int, width: int) -> Float[np.ndarray, "row column"]:
-    """A table of numbers. Each line must be complete."""
-    rows = []
+    """A table of numbers; NaN for those beyond belief. Each line must be complete."""
+    rows: list[list[float]] = []
     for number in range(begin, len(lines)):
         fields = lines[number].split()
         if not fields:
@@ -153,7 +157,9 @@ def _numbers(source: Source, lines: Sequence[str], begin: int, width: int) -> Fl
             raise source.error(f"line {number + 1} of the table holds something that is not a number") from None
     if not rows:
         raise source.error("the table has no rows")
-    return np.array(rows)
+    table = np.array(rows)
+    table[~(np.abs(table) < LARGEST)] = np.nan
+    return table
 
 
 def _ground_forces(names: Sequence[str]) -> tuple[dict[str, dict[str, list[int]]], set[int]]:

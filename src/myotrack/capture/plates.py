@@ -50,9 +50,9 @@ def read_plates(
             continue
         own = channels[index, : CHANNELS[kind]].astype(int) - 1 if index < len(channels) else np.zeros(0, dtype=int)
         complete = len(own) == CHANNELS[kind] and own.min() >= 0 and own.max() < file.analog.shape[1]
-        placed = index < min(len(corners), len(origins)) and np.isfinite(corners[index]).all()
+        placed = index < min(len(corners), len(origins)) and np.isfinite([*corners[index], origins[index]]).all()
         frame = _frame(corners[index]) if placed else None
-        if not complete or frame is None or (kind == 4 and index >= len(calibrations)):
+        if not complete or frame is None or (kind == 4 and not np.isfinite(calibrations[index : index + 1]).any()):
             notes.append(f"Force plate {index + 1} is left out: its channels, corners or calibration are missing.")
             continue
         force, moment = wrench(file.analog[:, own], kind, origins[index], calibrations[index] if kind == 4 else None)

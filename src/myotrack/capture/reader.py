@@ -1,0 +1,125 @@
+"""`read`: any motion file, told by its content, then by its suffix."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from myotrack.capture.asfamc import looks_like_amc, looks_like_asf, read_amc
+from myotrack.capture.bvh import looks_like_bvh, read_bvh
+from myotrack.capture.c3d import looks_like_c3d, read_c3d
+from myotrack.capture.opensim import looks_like_anc, looks_like_storage, read_anc, read_storage
+from myotrack.capture.recording import Recording
+from myotrack.capture.source import CaptureError, Source
+from myotrack.capture.trc import looks_like_trc, read_trc
+
+READABLE = (
+    "ASF/AMC (.amc), BVH (.bvh), AMASS (.npz), trajectories of joint positions (.npz), C3D (.c3d), TRC (.trc), "
+    "OpenSim storages (.mot, .sto) and EVaRT analog text (.anc), each also as .gz"
+)
+STRANGERS: tuple[tuple[bytes, str], ...] = (
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"%PDF", "a PDF document"),
+    (b"Kaydara FBX", "an FBX scene; export it as BVH"),
+    (b"\x89HDF", "an HDF5 file (or MATLAB 7.3)"),
+    (b"MATLAB 5.0", "a MATLAB file"),
+    (b"\x93NUMPY", "a single NumPy array; AMASS files are .npz"),
+    (b"BZh", "compressed with bzip2; unpack it first"),
+    (b"\xfd7zXZ", "compressed with xz; unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"<?xml", "an XML file"),
+    (b"<!DOCTYPE", "a web page; the download did not deliver the file"),
+    (b"<html", "a web page; the download did not deliver the file"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; run `git lfs pull`"),
+)
+ESCAPES = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, OSError, EOFError, RuntimeError)
+"""What a reader may stumble over in a hostile file. Its own checks come first; this is the net below them."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of motion file."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    looks_like: Callable[[bytes], bool]
+    """Whether a file's content is of this kind."""
+    read: Callable[[Source], Recording]
+
+
+def read(
+    path: str | Path, *, skeleton: Path | None = None, model: Path | None = None, longest_gap: float = 0.1
+) -> Recording:
+    """Read a motion file.
+
+    Args:
+        path: The file; it may be compressed with gzip.
+        skeleton: The ASF file of an AMC file, where it does not lie beside it.
+        model: The body model of an AMASS file, where joint positions shall be those of its subject.
+        longest_gap: Gaps in a marker's path up to this long are filled [s].
+
+    Raises:
+        CaptureError: The file cannot be read; the message names it and says why.
+    """
+    source = Source.open(path)
+    formats = _formats(skeleton, model, longest_gap)
+    try:
+        return _format_of(source, formats).read(source)
+    except CaptureError as error:
+        if str(path) in str(error):
+            raise
+        raise source.error(str(error).rstrip(".")) from error
+    except MemoryError as error:
+        raise source.error("reading it takes more memory than there is; it is damaged or too long") from error
+    except ESCAPES as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:160].rstrip(".")
+        raise source.error(f"the file is damaged ({words})") from error
+
+
+def _formats(skeleton: Path | None, model: Path | None, longest_gap: float) -> tuple[Format, ...]:
+    """What can be read, in the order of asking."""
+    return (
+        Format("ASF/AMC", (".amc", ".asf"), _looks_like_acclaim, lambda source: read_amc(source, skeleton)),
+        Format("BVH", (".bvh",), looks_like_bvh, read_bvh),
+        Format("C3D", (".c3d",), looks_like_c3d, lambda source: read_c3d(source, longest_gap)),
+        Format("TRC", (".trc",), looks_like_trc, lambda source: read_trc(source, longest_gap)),
+        Format("ANC", (".anc",), looks_like_anc, read_anc),
+        Format("OpenSim storage", (".mot", ".sto"), looks_like_storage, read_storage),
+    )
+
+
+def _looks_like_acclaim(content: bytes) -> bool:
+    """A motion or a skeleton; the reader asks for the motion when it gets a skeleton."""
+    return looks_like_amc(content) or looks_like_asf(content)
+
+
+def _format_of(source: Source, formats: tuple[Format, ...]) -> Format:
+    """The format that the content shows, else the one that the suffix promises, whose reader says what is amiss."""
+    for found in formats:
+        if found.looks_like(source.content):
+            return found
+    stranger = _stranger(source.content)
+    if stranger is not None:
+        raise source.error(f"this is {stranger}. Readable are {READABLE}")
+    for promised in formats:
+        if source.suffix in promised.suffixes:
+            return promised
+    raise source.error(f"the content is of no known kind. Readable are {READABLE}")
+
+
+def _stranger(content: bytes) -> str | None:
+    """What a file is that is no motion file, where its first bytes tell."""
+    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for mark, what in STRANGERS:
+        if start[: len(mark)].lower() == mark.lower():
+            return what
+    if content.startswith(b"PK\x03\x04"):
+        return "a ZIP archive without motion in it; unpack it first"
+    if re.match(rb"\x80[\x02-\x05][\x95}\](cX]", content[:3]):
+        return "a Python pickle, which is never opened because it may run any code; save the arrays as .npz"
+    return None
