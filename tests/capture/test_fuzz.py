@@ -22,6 +22,8 @@ FEW, MANY = 25, 500
 
 SEEDS: dict[str, Callable[[], bytes]] = {
     "made.c3d": seeds.standing_c3d,
+    "dec.c3d": lambda: seeds.c3d(seeds.walker(20) * 1000, processor=seeds.DEC),
+    "mips.c3d": lambda: seeds.c3d(seeds.walker(20) * 1000, processor=seeds.MIPS, integer=True),
     "made.trc": lambda: seeds.trc(seeds.walker()),
     "made.mot": seeds.coordinates_mot,
     "forces.sto": seeds.forces_mot,
@@ -106,3 +108,13 @@ def test_many_mutants_of_real_files_cut_short(tmp_path: Path, data_folder: Path,
 
     content = REAL[name](Source.open(data_folder / name).content)
     survive(written(tmp_path, Path(name).name.removesuffix(".gz"), content), MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["02.asf", "made.amc"])
+def test_many_mutants_of_a_real_skeleton_and_its_motion(tmp_path: Path, data_folder: Path, name: str) -> None:
+    skeleton = (data_folder / "cmu_asfamc/02.asf").read_bytes()
+    motion = cut_lines((data_folder / "cmu_asfamc/02_01.amc").read_bytes(), 300)
+    (tmp_path / "02.asf").write_bytes(skeleton)
+    (tmp_path / "made.amc").write_bytes(motion)
+    survive(tmp_path / name, MANY)

@@ -49,6 +49,19 @@ def test_the_content_decides_not_the_suffix(tmp_path: Path, name: str, packed: b
         assert equal(read(path), expected)
 
 
+def test_a_motion_finds_its_skeleton_beside_it_or_is_given_one(tmp_path: Path) -> None:
+    (tmp_path / "walk.txt").write_bytes(seeds.amc())
+    with pytest.raises(CaptureError, match="walk.txt: .*(skeleton|ASF)"):
+        read(tmp_path / "walk.txt")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "bones.asf").write_bytes(seeds.asf())
+    given = read(tmp_path / "walk.txt", skeleton=tmp_path / "elsewhere" / "bones.asf")
+    (tmp_path / "any.asf").write_bytes(seeds.asf())
+    assert equal(read(tmp_path / "walk.txt"), given) and given.origin.format == "ASF/AMC"
+    with pytest.raises(CaptureError, match="any.asf: .*give the AMC file"):
+        read(tmp_path / "any.asf")
+
+
 def test_the_digest_is_that_of_the_bytes_on_disk(tmp_path: Path) -> None:
     one, two = tmp_path / "a.trc", tmp_path / "a.trc.gz"
     one.write_bytes(seeds.trc(seeds.walker()))

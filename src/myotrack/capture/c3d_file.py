@@ -190,7 +190,8 @@ def _floats(raw: bytes, processor: int) -> np.ndarray:
     """Numbers of four bytes. A DEC has the halves swapped, and an exponent that is larger by two."""
     if processor == DEC:
         halves = np.frombuffer(raw, "<u2").reshape(-1, 2).astype(np.uint32)
-        return ((halves[:, 0] << 16) | halves[:, 1]).view(np.float32) / np.float32(4)
+        with np.errstate(invalid="ignore"):
+            return ((halves[:, 0] << 16) | halves[:, 1]).view(np.float32) / np.float32(4)
     return np.frombuffer(raw, ">f4" if processor == MIPS else "<f4")
 
 
