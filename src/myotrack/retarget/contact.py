@@ -4,6 +4,7 @@ A foot that stands is low and does not slide. What slides is the material at the
 centre, so a foot that rolls over its heel stands still.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,16 +12,24 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.algebra.quaternion import from_matrix
-from myotrack.algebra.rotation import logarithm
+from myotrack.algebra.rotation import exponential, logarithm
 from myotrack.retarget.loads import Posed
 from myotrack.retarget.residuals import Plant
 from myotrack.retarget.rig import Rig
 
 # All four tuned on CMU walks, runs, turns and jumps and on the force plates of Rajagopal et al. (2016).
-SLOW = 0.45
+SLOW = 0.35
 """Speed along the floor below which a sphere may stand [m/s]."""
-LOW = 0.035
-"""Height above the floor below which it may stand [m]."""
+LOW = 0.04
+"""Height above the floor up to which a sphere of a recorded foot may rest [m]."""
+NEAR = 0.015
+"""Height above that at which a sphere usually rests, below which it may stand [m]."""
+STEEPEST = math.radians(4.0)
+"""A floor that seems to slope by more is no floor [rad]. Some CMU recordings slope by 1 deg."""
+NARROW = 0.15
+"""Spread of stances at which a slope is half believed [m]."""
+AROUND = 0.5
+"""Distance the feet must cover before a slope is believed [m]."""
 SHORTEST = 0.05
 """A stance is at least this long [s]."""
 GAP = 0.03
@@ -63,18 +72,56 @@ class Soles:
         return torch.gradient(self.stood(), dim=0)[0] * rate
 
 
-def floor_height(soles: Soles, rate: float) -> float:
-    """Where the floor is: the usual height of the lowest sphere of a foot that does not move, NaN if none ever stands [m]."""
-    speed = soles.speed(rate).norm(dim=-1)
-    sink = torch.gradient(soles.height, dim=0)[0] * rate
-    still = (speed < SLOW) & (sink.abs() < SLOW)
-    lowest = torch.where(still, soles.height, torch.inf).amin(dim=1)
-    lowest = lowest[torch.isfinite(lowest)]
-    if not len(lowest):
-        return float("nan")
-    # Stances crowd at the floor; steps of a swing or of a stair are spread out above it.
-    near = lowest[lowest <= lowest.quantile(0.1) + LOW]
-    return float(near.median())
+@dataclass(frozen=True)
+class Floor:
+    """The plane the feet stand on: height = offset + slope . (x, y)."""
+
+    offset: float
+    """[m]"""
+    slope: Float[Tensor, "2"]
+    unevenness: float
+    """How far stances are from the plane, 90 % of them less [m]."""
+
+    @property
+    def tilt(self) -> float:
+        """Angle between the plane and the horizontal [rad]."""
+        return math.atan(float(self.slope.norm()))
+
+    def levelling(self) -> Float[Tensor, "4"]:
+        """The rotation that makes the plane horizontal."""
+        normal = torch.cat([-self.slope, torch.ones(1, dtype=self.slope.dtype)])
+        axis = torch.linalg.cross(normal, normal.new_tensor([0.0, 0.0, 1.0]))
+        return exponential(axis / axis.norm().clamp_min(1e-12) * self.tilt)
+
+
+def find_floor(soles: Soles, rate: float) -> Floor | None:
+    """Fit a plane to where feet stand still; a tilt is only believed if the feet have been about. None if none stands."""
+    still = soles.speed(rate).norm(dim=-1) < SLOW
+    still &= (torch.gradient(soles.height, dim=0)[0] * rate).abs() < SLOW
+    lowest, sphere = torch.where(still, soles.height, torch.inf).min(dim=1)
+    rows = torch.isfinite(lowest).nonzero()[:, 0]
+    if len(rows) < 5:
+        return None
+    height = lowest[rows]
+    place = soles.centre[rows, sphere[rows], :2]
+    # A foot in swing may be slow for a moment, but is seldom lower than a foot that stands: mind the low ones.
+    centre = place.mean(dim=0)
+    design = torch.cat([torch.ones(len(rows), 1, dtype=height.dtype), place - centre], dim=1)
+    design[:, 1:] *= 1.0 if float((place - centre).norm(dim=1).max()) > AROUND else 0.0
+    weight = torch.ones_like(height)
+    solution = torch.zeros(3, dtype=height.dtype)
+    # A path that is long one way and narrow the other says little about the slope across.
+    ridge = torch.diag(torch.tensor([0.0, NARROW**2, NARROW**2], dtype=height.dtype))
+    for _ in range(15):
+        solution = torch.linalg.solve(design.T @ (weight[:, None] * design) + weight.sum() * ridge, design.T @ (weight * height))
+        away = height - design @ solution
+        weight = torch.where(away > 0, 0.5, 1.0) / away.abs().clamp_min(0.003)
+    slope = solution[1:]
+    if math.atan(float(slope.norm())) > STEEPEST:
+        slope = torch.zeros_like(slope)
+        solution[0] = height.quantile(0.3)
+    away = (height - solution[0] - (place - centre) @ slope).abs()
+    return Floor(float(solution[0] - slope @ centre), slope, float(away.quantile(0.9)))
 
 
 def belt_velocity(soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: float) -> Float[Tensor, "2"]:
@@ -96,9 +143,15 @@ def belt_velocity(soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: float) -
 
 
 def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
-    """When each sphere stands."""
-    slow = soles.speed(rate).norm(dim=-1) < SLOW
-    standing = slow & (soles.height < LOW)
+    """When each sphere stands.
+
+    Recorded feet hover or sink by a centimetre or two, each part of the sole by another amount, so a sphere is low when
+    it is near the height at which it usually rests.
+    """
+    speed = soles.speed(rate).norm(dim=-1)
+    resting = torch.where((speed < SLOW / 2) & (soles.height < LOW), soles.height, torch.nan)
+    level = torch.nan_to_num(resting.nanmedian(dim=0).values).clamp(-LOW, LOW)
+    standing = (speed < SLOW) & (soles.height - level < NEAR)
     standing = ~_without_short_runs(~standing, round(GAP * rate))
     return _without_short_runs(standing, round(SHORTEST * rate))
 

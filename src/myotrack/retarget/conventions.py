@@ -32,7 +32,7 @@ ROLES: dict[str, Role] = {
     "hip": Role("side_thigh", None, (0.0, 0.0, 0.0), 0.01, 0.01),
     "knee": Role("side_shank", None, (0.0, 0.0, 0.0), 0.01, 0.01),
     "ankle": Role("side_talus", None, (0.0, 0.0, 0.0), 0.015, 0.01),
-    "toe": Role("side_toes", None, (0.0, 0.0, 0.0), 0.025, 0.015),
+    "toe": Role("side_foot", None, (0.179, 0.0, -0.002), 0.025, 0.015),
     "shoulder": Role("side_upper_arm", None, (0.0, 0.0, 0.0), 0.02, 0.015),
     "elbow": Role("side_forearm", None, (0.0, 0.0, 0.0), 0.01, 0.01),
     "wrist": Role("side_wrist", "s_wrist_r", (0.0, 0.0, 0.0), 0.015, 0.01),

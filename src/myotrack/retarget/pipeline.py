@@ -9,6 +9,7 @@
     quality  what became of it                            (`clips.quality`)
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,12 +20,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from myotrack.algebra.quaternion import to_matrix
+from myotrack.algebra.quaternion import multiply, to_matrix
+from myotrack.algebra.rotation import continuous, exponential
 from myotrack.anatomy.model import Anatomy
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE, Clip, Provenance
 from myotrack.clips.quality import assess
-from myotrack.retarget.contact import Soles, anchored, belt_velocity, find_stances, floor_height, plant
+from myotrack.retarget.contact import Soles, anchored, belt_velocity, find_floor, find_stances, plant
 from myotrack.retarget.correspondence import Correspondence, correspond
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
@@ -41,6 +43,16 @@ JERK = 2.0e4
 """Standard deviation of the jerk of joint angles [rad/s³] and, divided by `REACH`, of the root's path. Tuned: half of
 it blurs heel strikes, twice of it passes on marker noise."""
 REACH = 2.0
+ROUNDS = 3
+"""How often the stances' places are taken anew."""
+UNEVEN = 0.03
+"""Distance of stances from a plane from which the ground is not flat [m]."""
+MOST_FLAT = math.radians(35.0)
+"""A foot that stands still at a steeper angle is not meant to be flat [rad]."""
+FLAT = 0.2
+"""Speed of ankle and toes below which a foot stands flat [m/s]."""
+TOES = 0.3
+"""The same of the toes, which few recordings tell anything about [rad]."""
 LOOSE = 1.5
 """Standard deviation of joint angles about the resting posture [rad]."""
 
@@ -101,7 +113,8 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clock = _Clock()
     rig = Rig.of(anatomy)
     match = correspond(recording, rig, settings.markers)
-    points, turns, start = resampled(recording, match)
+    points, turns = resampled(recording, match)
+    turns = _flat_feet(points, turns, match, rig)
     clock.lap("points")
     subject = fit_subject(points, turns, match, rig)
     clock.lap("subject")
@@ -124,7 +137,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
 
 def resampled(
     recording: Recording, match: Correspondence
-) -> tuple[Float[Tensor, "frame point 3"], Float[Tensor, "frame turn 3 3"], float]:
+) -> tuple[Float[Tensor, "frame point 3"], Float[Tensor, "frame turn 3 3"]]:
     """Points and orientations at the rate of clips."""
     from scipy.interpolate import CubicSpline
 
@@ -156,7 +169,36 @@ def resampled(
         signs = np.concatenate([np.ones((1, agree.shape[1])), np.where(agree < 0, -1.0, 1.0).cumprod(axis=0)])
         smooth = torch.as_tensor(CubicSpline(old, quaternions * signs[..., None])(new))
         turns = to_matrix(torch.nn.functional.normalize(smooth, dim=-1)) @ match.turn_rest
-    return torch.as_tensor(out), turns, 0.0
+    return torch.as_tensor(out), turns
+
+
+def _flat_feet(points: Tensor, turns: Tensor, match: Correspondence, rig: Rig) -> Tensor:
+    """Recorded orientations of the feet, turned so that a foot whose joints do not move stands flat.
+
+    A skeleton's rest pose need not have level soles: in the CMU database, the legs of it are spread.
+    """
+    turns = turns.clone()
+    for row, segment in enumerate(match.turn_segment.tolist()):
+        name = rig.segments[segment]
+        if not name.endswith("_foot"):
+            continue
+        side = name.split("_")[0]
+        feet = [
+            column
+            for column, segment in enumerate(match.segment.tolist())
+            if rig.segments[segment] in (f"{side}_talus", f"{side}_foot")
+        ]
+        speed = torch.gradient(points[:, feet], dim=0)[0].norm(dim=-1).amax(dim=1) * RATE
+        still = speed < FLAT
+        if still.sum() < 5:
+            continue
+        up = turns[still, row, 2, :].mean(dim=0)
+        up = up / up.norm()
+        axis = torch.linalg.cross(up.new_tensor([0.0, 0.0, 1.0]), up)
+        angle = torch.atan2(axis.norm(), up[2])
+        if angle < MOST_FLAT:
+            turns[:, row] = turns[:, row] @ to_matrix(exponential(axis / axis.norm().clamp_min(1e-12) * angle))
+    return turns
 
 
 def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subject, rig: Rig) -> Problem:
@@ -167,6 +209,9 @@ def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subj
     if skip:
         loose[:6] = 0.0
         jerk[:3] *= REACH**2
+        for index, name in enumerate(rig.anatomy.coordinate_names):
+            if name.startswith("mtp"):
+                loose[index] = 1 / TOES**2
     return Problem(
         subject=subject.kinematics(rig),
         body=rig.kinematics,
@@ -206,8 +251,6 @@ def refined(coarse: Curve, samples: int, stride: int) -> Curve:
     """A coarse curve, sampled densely."""
     from scipy.interpolate import CubicSpline
 
-    from myotrack.algebra.rotation import continuous
-
     z = coarse.z()
     if coarse.free:
         z = torch.cat([z[:, :3], continuous(z[:, 3:7]), z[:, 7:]], dim=1)
@@ -220,28 +263,45 @@ def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tupl
     """Find the floor and the stances, and solve again with the soles planted."""
     notes: list[str] = []
     soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
-    shift = torch.zeros(len(soles.height), 3, dtype=torch.float64)
-    floor = floor_height(soles, RATE)
-    if np.isfinite(floor):
-        shift[:, 2] = -floor
-        notes.append(f"floor found {floor * 1000:+.0f} mm from the recording's, moved to zero")
-    problem, curve = _shifted(problem, curve, shift)
+    floor = find_floor(soles, RATE)
+    if floor is not None:
+        problem, curve = _turned(problem, curve, floor.levelling())
+        soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
+        level = find_floor(soles, RATE) or floor
+        shift = torch.zeros(len(soles.height), 3, dtype=torch.float64)
+        shift[:, 2] = -level.offset
+        problem, curve = _shifted(problem, curve, shift)
+        notes.append(f"floor levelled by {math.degrees(floor.tilt):.1f} deg and moved by {-1000 * level.offset:+.0f} mm")
+        if floor.unevenness > UNEVEN:
+            notes.append(f"the ground is uneven: stances are up to {1000 * floor.unevenness:.0f} mm from a plane")
     soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
     if settings.treadmill:
         belt = belt_velocity(soles, curve.z()[:, :2], RATE)
         if float(belt.norm()) > 0:
-            shift = torch.zeros_like(shift)
+            shift = torch.zeros(len(soles.height), 3, dtype=torch.float64)
             shift[:, :2] = -belt * (torch.arange(len(shift), dtype=torch.float64) * STEP)[:, None]
             problem, curve = _shifted(problem, curve, shift)
             soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
             notes.append(f"treadmill at {float(belt.norm()) * problem.scale:.2f} m/s turned into motion over ground")
     planted = find_stances(soles, RATE)
     held = plant(rig, soles, planted)
-    for _ in range(3):
+    for _ in range(ROUNDS):
         problem = replace(problem, plant=held)
         curve = problem.solve(curve, steps=2)
         held = anchored(held, Soles.of(rig, pose(problem.body, curve.z(), 1.0)))
     return problem, curve, planted, notes
+
+
+def _turned(problem: Problem, curve: Curve, turn: Float[Tensor, "4"]) -> tuple[Problem, Curve]:
+    """Everything rotated about the world's origin."""
+    assert problem.follow is not None
+    matrix = to_matrix(turn)
+    control = curve.control.clone()
+    control[:, :3] = control[:, :3] @ matrix.mT
+    control[:, 3:7] = multiply(turn.expand(len(control), 4), control[:, 3:7])
+    follow = replace(problem.follow, target=problem.follow.target @ matrix.mT)
+    stand = replace(problem.stand, target=matrix @ problem.stand.target) if problem.stand is not None else None
+    return replace(problem, follow=follow, stand=stand), replace(curve, control=control)
 
 
 def _shifted(problem: Problem, curve: Curve, shift: Float[Tensor, "frame 3"]) -> tuple[Problem, Curve]:

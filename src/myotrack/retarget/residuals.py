@@ -23,6 +23,10 @@ DOUBT = 3.0
 """Standard deviations beyond which a point is doubted: its pull grows no further (Huber 1964)."""
 
 
+PIVOT = 0.008
+"""Distance of a planted sphere from its place from which its pull grows no further [m]. Tuned."""
+
+
 @dataclass(frozen=True)
 class Follow:
     """The recorded points, on the subject's own size."""
@@ -98,11 +102,14 @@ class Plant:
         height = at[..., 2] - self.radius
         sunk = height < 0
         along = torch.where(planted[..., None], at[..., :2] - self.anchor[rows], 0.0)
+        # A foot that turns on the spot cannot keep all its spheres in place; the pull of each is bounded.
+        off = along.norm(dim=-1)
+        grip = torch.where(off > PIVOT, PIVOT / off.clamp_min(1e-12), 1.0) / self.slip**2
         up = torch.where(sunk, height, torch.where(planted, height - self.rise, 0.0))
         weight = torch.stack(
             [
-                planted / self.slip**2,
-                planted / self.slip**2,
+                planted * grip,
+                planted * grip,
                 (planted & ~sunk) / self.hover**2 + sunk / (self.hover / 2) ** 2,
             ],
             dim=-1,
