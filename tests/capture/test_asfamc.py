@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from myotrack.capture.asfamc import looks_like_amc, looks_like_asf, read_amc
+from myotrack.capture.c3d import read_c3d
 from myotrack.capture.source import CaptureError, Source
 
 from .test_bvh import assert_turns_carry_the_rest_pose
@@ -315,3 +316,13 @@ def test_clips_of_the_cmu_database_are_read(data_folder: Path) -> None:
             recording.tree.rest[recording.names.index("lfoot")] - recording.tree.rest[recording.names.index("ltibia")]
         )
         assert 0.35 < np.linalg.norm(shin) < 0.50, path.name
+
+
+def test_the_pelvis_of_a_clip_is_amid_the_markers_of_its_c3d(data_folder: Path) -> None:
+    amc = read_amc(Source.open(data_folder / "cmu_asfamc" / "02_05.amc.gz"))
+    c3d = read_c3d(Source.open(data_folder / "cmu_c3d" / "02_05.c3d"))
+    waist = [i for i, name in enumerate(c3d.names) if name.endswith(("LFWT", "RFWT", "LBWT", "RBWT"))]
+    x, y, z = c3d.points[:, waist].mean(axis=1).T
+    apart = amc.points[:, 0] - np.stack([y, -x, z], axis=1)  # The C3D's axes are another's.
+    assert_allclose(apart[:, :2].mean(axis=0), 0.0, atol=0.002)
+    assert_allclose(apart.std(axis=0), 0.0, atol=0.01)
