@@ -1,5 +1,6 @@
 """Small motion files, made here so that the tests need no recordings."""
 
+import io
 import struct
 from collections.abc import Mapping, Sequence
 
@@ -302,3 +303,32 @@ def amc() -> bytes:
             "rtibia 15",
         ]
     return "\n".join([*lines, ""]).encode()
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    """An npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def amass() -> bytes:
+    """A body in the layout of AMASS that bends a little on its way."""
+    time = np.arange(40)[:, None] / 120
+    poses = 0.2 * np.sin(6 * time + np.arange(156))
+    poses[:, :3] = [np.pi / 2, 0.0, 0.0]
+    trans = np.concatenate([time, 0 * time, 0.9 + 0 * time], axis=1)
+    return npz(poses=poses, trans=trans, betas=np.zeros(16), gender=np.array("female"), mocap_framerate=np.array(120.0))
+
+
+def trajectory() -> bytes:
+    """A free body with two hinges, as LocoMuJoCo saves it."""
+    time = np.arange(40)[:, None] / 100
+    root = np.concatenate([time, 0 * time, 1 + 0 * time, 1 + 0 * time, *[0 * time] * 3], axis=1)
+    return npz(
+        qpos=np.concatenate([root, np.sin(time), np.cos(time)], axis=1),
+        joint_names=np.array(["root", "hip_flexion_r", "knee_angle_r"]),
+        jnt_type=np.array([0, 3, 3]),
+        frequency=np.array(100.0),
+        split_points=np.array([0, 40]),
+    )

@@ -32,6 +32,8 @@ SEEDS: dict[str, Callable[[], bytes]] = {
     "made.bvh": seeds.bvh,
     "made.amc": seeds.amc,
     "made.asf": seeds.asf,
+    "amass.npz": seeds.amass,
+    "qpos.npz": seeds.trajectory,
     "made.c3d.gz": lambda: gzip.compress(seeds.standing_c3d(), mtime=0),
 }
 NEIGHBOURS = {"made.amc": ("made.asf",), "made.asf": ("made.amc",)}
@@ -52,6 +54,7 @@ def cut_frames(content: bytes, frames: int = 10) -> bytes:
 
 REAL: dict[str, Callable[[bytes], bytes]] = {
     "cmu_bvh/02_01.bvh.gz": lambda content: cut_lines(content, 240),
+    "amass_layout/CMU_09_01_poses.npz": lambda content: content,
     "biomechzoo/HC002D06_Straight.c3d.gz": cut_frames,
     "cmu_c3d/02_05.c3d": cut_frames,
     "opensim_c3d/walking2.c3d.gz": cut_frames,

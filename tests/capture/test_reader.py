@@ -24,6 +24,8 @@ MADE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "OpenSim storage": (".mot", seeds.coordinates_mot),
     "ANC": (".anc", seeds.anc),
     "BVH": (".bvh", seeds.bvh),
+    "AMASS": (".npz", seeds.amass),
+    "trajectory": (".npz", seeds.trajectory),
 }
 
 
@@ -86,6 +88,8 @@ def zipped(name: str) -> bytes:
         (b"\xff\xd8\xff\xe0" + bytes(100), "a picture"),
         (b"%PDF-1.7\n", "a PDF document"),
         (zipped("walk.txt"), "ZIP"),
+        (seeds.npz(v_template=np.zeros((9, 3)), shapedirs=np.zeros((9, 3, 10))), "body model"),
+        (seeds.npz(angles=np.zeros((9, 3))), "poses, trans"),
         (pickle.dumps({"poses": [1, 2, 3]}), "pickle"),
         (pickle.dumps([1.0, 2.0], protocol=2), "pickle"),
         (b"Kaydara FBX Binary  \x00", "export it as BVH"),
@@ -102,7 +106,7 @@ def test_what_is_no_motion_is_named(tmp_path: Path, content: bytes, words: str) 
         read(path)
 
 
-@pytest.mark.parametrize("suffix", [".c3d", ".bvh", ".trc", ".mot", ".sto", ".anc", ".amc"])
+@pytest.mark.parametrize("suffix", [".c3d", ".bvh", ".trc", ".mot", ".sto", ".anc", ".amc", ".npz"])
 def test_a_promising_suffix_gets_that_format_s_complaint(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"empty{suffix}"
     path.write_bytes(b"nothing of the kind\n")

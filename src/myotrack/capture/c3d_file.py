@@ -1,8 +1,8 @@
 """The bytes of a C3D file: header, parameters and samples, with every count checked before it is believed.
 
 After the C3D User Guide (Motion Lab Systems, 2008). ezc3d reads the same files and judges this reader in the tests, but
-it trusts their counts: of 800 small files with a few bytes changed, 16 crashed the process, 2 hung and 15 asked for more
-than 2 GiB. Of 567 damaged files that pass all checks of this module, 3 still crashed it and 4 asked for so much.
+it trusts their counts: of 800 small files with a few bytes changed, 16 crashed the process, 2 hung and 15 asked for
+more than 2 GiB. Of 567 damaged files that pass all checks of this module, 3 still crashed it and 4 asked for so much.
 """
 
 import struct

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from myotrack.capture.amass import looks_like_amass, read_amass
+from myotrack.capture.arrays import ZIP, names_in
 from myotrack.capture.asfamc import looks_like_amc, looks_like_asf, read_amc
 from myotrack.capture.bvh import looks_like_bvh, read_bvh
 from myotrack.capture.c3d import looks_like_c3d, read_c3d
 from myotrack.capture.opensim import looks_like_anc, looks_like_storage, read_anc, read_storage
 from myotrack.capture.recording import Recording
 from myotrack.capture.source import CaptureError, Source
+from myotrack.capture.trajectory import looks_like_trajectory, read_trajectory
 from myotrack.capture.trc import looks_like_trc, read_trc
 
 READABLE = (
@@ -53,21 +56,29 @@ class Format:
 
 
 def read(
-    path: str | Path, *, skeleton: Path | None = None, model: Path | None = None, longest_gap: float = 0.1
+    path: str | Path,
+    *,
+    skeleton: Path | None = None,
+    model: Path | None = None,
+    unit: float | None = None,
+    longest_gap: float = 0.1,
 ) -> Recording:
     """Read a motion file.
+
+    Each format's own function has more to choose; this one has what a user must say when a file keeps silent.
 
     Args:
         path: The file; it may be compressed with gzip.
         skeleton: The ASF file of an AMC file, where it does not lie beside it.
         model: The body model of an AMASS file, where joint positions shall be those of its subject.
+        unit: Length of one unit of a BVH or ASF/AMC file, where it cannot be told from the body [m].
         longest_gap: Gaps in a marker's path up to this long are filled [s].
 
     Raises:
         CaptureError: The file cannot be read; the message names it and says why.
     """
     source = Source.open(path)
-    formats = _formats(skeleton, model, longest_gap)
+    formats = _formats(skeleton, model, unit, longest_gap)
     try:
         return _format_of(source, formats).read(source)
     except CaptureError as error:
@@ -81,11 +92,13 @@ def read(
         raise source.error(f"the file is damaged ({words})") from error
 
 
-def _formats(skeleton: Path | None, model: Path | None, longest_gap: float) -> tuple[Format, ...]:
+def _formats(skeleton: Path | None, model: Path | None, unit: float | None, longest_gap: float) -> tuple[Format, ...]:
     """What can be read, in the order of asking."""
     return (
-        Format("ASF/AMC", (".amc", ".asf"), _looks_like_acclaim, lambda source: read_amc(source, skeleton)),
-        Format("BVH", (".bvh",), looks_like_bvh, read_bvh),
+        Format("ASF/AMC", (".amc", ".asf"), _looks_like_acclaim, lambda source: read_amc(source, skeleton, unit)),
+        Format("BVH", (".bvh",), looks_like_bvh, lambda source: read_bvh(source, unit)),
+        Format("AMASS", (".npz",), looks_like_amass, lambda source: read_amass(source, model)),
+        Format("trajectory", (), looks_like_trajectory, read_trajectory),
         Format("C3D", (".c3d",), looks_like_c3d, lambda source: read_c3d(source, longest_gap)),
         Format("TRC", (".trc",), looks_like_trc, lambda source: read_trc(source, longest_gap)),
         Format("ANC", (".anc",), looks_like_anc, read_anc),
@@ -118,8 +131,11 @@ def _stranger(content: bytes) -> str | None:
     for mark, what in STRANGERS:
         if start[: len(mark)].lower() == mark.lower():
             return what
-    if content.startswith(b"PK\x03\x04"):
-        return "a ZIP archive without motion in it; unpack it first"
+    names = names_in(content)
+    if {"v_template", "shapedirs"} & names:
+        return "a body model without motion; give it as `model`, and a motion to read"
+    if content.startswith(ZIP) and names:
+        return "a ZIP archive without the arrays of AMASS (poses, trans) or of a trajectory (qpos, joint_names)"
     if re.match(rb"\x80[\x02-\x05][\x95}\](cX]", content[:3]):
         return "a Python pickle, which is never opened because it may run any code; save the arrays as .npz"
     return None
