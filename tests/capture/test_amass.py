@@ -240,6 +240,13 @@ def test_bombs_are_refused_before_they_are_unpacked(poses: bytes) -> None:
     assert time.monotonic() - start < 2.0
 
 
+def test_names_in_an_archive_cannot_break_the_sentence() -> None:
+    content = archive(**{"pos\nes": b"", "x" * 5000: b""})
+    with pytest.raises(CaptureError) as caught:
+        read_amass(Source(Path("odd.npz"), content, ""))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
 def test_large_arrays_are_refused_before_they_are_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("myotrack.capture.arrays.LARGEST", 1 << 20)
     for poses in (npy("<f8", (2000, 156), bytes(2000 * 156 * 8)), npy("<f8", (5, 156), bytes(2 << 20))):

@@ -79,7 +79,8 @@ class Arrays:
             CaptureError: It is not there, holds pickled objects, is too large or damaged.
         """
         if name not in self:
-            raise self.source.error(f"there is no array '{name}' among {', '.join(self.names[:20]) or 'none'}")
+            held = " ".join(", ".join(word[:40] for word in self.names[:20]).split())
+            raise self.source.error(f"there is no array '{name}' among {held or 'none'}")
         entry = self._zip.getinfo(f"{name}.npy" if f"{name}.npy" in self._zip.namelist() else name)
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise self.source.error(f"the array '{name}' is compressed in a way that is not read")
