@@ -66,18 +66,18 @@ class Kinematics:
     """Links of each depth, root first."""
     above: tuple[Int[Tensor, "_"], ...]
     """Per depth, where each link's parent stands in the depth above."""
-    offset: Float[Tensor, "3 link 1"]
+    offset: Float[Tensor, "3 link _"]
     """Joint anchor in the frame of the link above [m]."""
     turn: Float[Tensor, "3 3 link 1"]
     """Rotation from the link's frame to that above, at zero."""
-    axis: Float[Tensor, "3 link 1"]
+    axis: Float[Tensor, "3 link _"]
     """Joint axis in the link's frame."""
     slides: Bool[Tensor, "link"]
     qpos_index: Int[Tensor, "link"]
     free_root: bool
     """Link 0 is a free joint, whose position and quaternion stand in qpos[0:7]; otherwise it is the fixed trunk."""
     landmark_link: Int[Tensor, "landmark"]
-    landmark_offset: Float[Tensor, "3 landmark 1"]
+    landmark_offset: Float[Tensor, "3 landmark _"]
     landmark_turn: Float[Tensor, "3 3 landmark 1"]
     reaches: Bool[Tensor, "landmark coordinate"]
     """Whether a coordinate moves a landmark."""
@@ -212,7 +212,7 @@ def _compose(left: Float[Tensor, "3 3 link n"], right: Float[Tensor, "3 3 link n
 
 
 def _turned(
-    turn: Float[Tensor, "3 3 link 1"], axis: Float[Tensor, "3 link 1"], angle: Float[Tensor, "link n"]
+    turn: Float[Tensor, "3 3 link 1"], axis: Float[Tensor, "3 link _"], angle: Float[Tensor, "link n"]
 ) -> Float[Tensor, "3 3 link n"]:
     """`turn`, then a rotation about a fixed unit axis (Rodrigues' formula)."""
     x, y, z = axis

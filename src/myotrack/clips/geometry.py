@@ -37,23 +37,14 @@ def views(anatomy: Anatomy, qpos: Float[np.ndarray, "frame qpos"]) -> Iterator[V
     """MuJoCo's kinematics, paths and collisions of all frames, chunk by chunk."""
     model = copy.copy(anatomy.model)
     # The floor is dealt with by hand; what is left to MuJoCo are the explicit pairs.
-    solid = np.flatnonzero(((model.geom_contype | model.geom_conaffinity) != 0) & (model.geom_bodyid != 0))
     model.geom_contype[:] = model.geom_conaffinity[:] = 0
     data = mujoco.MjData(model)
-    floor = model.geom("floor").id
     data.qpos[:] = anatomy.couplings.qpos(anatomy.rest).numpy()
     mujoco.mj_kinematics(model, data)
     mujoco.mj_comPos(model, data)
     mujoco.mj_collision(model, data)
     at_rest = _depths(data)
-    feet = [model.body(segment).id for _, segment in FOOT_REGIONS[anatomy.name]]
-    colliders = _Colliders(
-        kind=model.geom_type[solid],
-        size=model.geom_size[solid],
-        floor_pos=data.geom_xpos[floor].copy(),
-        floor_turn=data.geom_xmat[floor].reshape(3, 3).copy(),
-        soles=[np.flatnonzero(model.geom_bodyid[solid] == foot) for foot in feet],
-    )
+    colliders, solid = _colliders(anatomy, data)
     sites = [model.site(site_name(landmark)).id for landmark in anatomy.landmarks]
     tendon = model.actuator_trnid[:, 0]
     size = min(CHUNK, len(qpos)) + 1
@@ -79,6 +70,40 @@ def views(anatomy: Anatomy, qpos: Float[np.ndarray, "frame qpos"]) -> Iterator[V
             lowest[:held], sole_height[:held], slip, unexplained,
             np.maximum(inside[:held], 0.0), landmark[:held].copy(),
         )  # fmt: skip
+
+
+def lowest_heights(anatomy: Anatomy, qpos: Float[np.ndarray, "frame qpos"]) -> Float[np.ndarray, "frame"]:
+    """Height of the lowest collider over the floor, negative below it [m]."""
+    model = anatomy.model
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    colliders, solid = _colliders(anatomy, data)
+    heights = np.empty(len(qpos))
+    for start in range(0, len(qpos), CHUNK):
+        part = qpos[start : start + CHUNK]
+        place, turn = np.empty((len(part), len(solid), 3)), np.empty((len(part), len(solid), 9))
+        for row, posture in enumerate(part):
+            data.qpos[:] = posture
+            mujoco.mj_kinematics(model, data)
+            place[row], turn[row] = data.geom_xpos[solid], data.geom_xmat[solid]
+        heights[start : start + len(part)] = colliders.heights(place, turn.reshape(len(part), -1, 3, 3))[0].min(axis=1)
+    return heights
+
+
+def _colliders(anatomy: Anatomy, data: mujoco.MjData) -> "tuple[_Colliders, np.ndarray]":
+    """The colliders of a body, and which geometries they are. The data must know where the floor is."""
+    model = anatomy.model
+    solid = np.flatnonzero(((model.geom_contype | model.geom_conaffinity) != 0) & (model.geom_bodyid != 0))
+    floor = model.geom("floor").id
+    feet = [model.body(segment).id for _, segment in FOOT_REGIONS[anatomy.name]]
+    colliders = _Colliders(
+        kind=model.geom_type[solid],
+        size=model.geom_size[solid],
+        floor_pos=data.geom_xpos[floor].copy(),
+        floor_turn=data.geom_xmat[floor].reshape(3, 3).copy(),
+        soles=[np.flatnonzero(model.geom_bodyid[solid] == foot) for foot in feet],
+    )
+    return colliders, solid
 
 
 def _depths(data: mujoco.MjData) -> dict[tuple[int, int], float]:
@@ -127,10 +152,7 @@ class _Colliders:
         The point of a sole that touches changes as the foot rolls; what slides in a step is the material point that is
         lowest before it, and the one that is lowest after it, on average. So rolling is no sliding.
         """
-        up = self.floor_turn[:, 2]
-        lowest = self._lowest(np.einsum("fgij,i->fgj", turn, up))
-        reach = np.einsum("fgij,fgj->fgi", turn, lowest)
-        height = (place + reach - self.floor_pos) @ up
+        height, lowest = self.heights(place, turn)
         sole_height = np.empty((len(place), len(self.soles)))
         slip = np.empty((len(place) - 1, len(self.soles), 2))
         for region, sole in enumerate(self.soles):
@@ -146,6 +168,15 @@ class _Colliders:
             slide = ((weight[:-1, :, None] * before + weight[1:, :, None] * after) / 2).sum(axis=1)
             slip[:, region] = slide @ self.floor_turn[:, :2]
         return height.min(axis=1), sole_height, slip
+
+    def heights(
+        self, place: Float[np.ndarray, "frame geom 3"], turn: Float[np.ndarray, "frame geom 3 3"]
+    ) -> tuple[Float[np.ndarray, "frame geom"], Float[np.ndarray, "frame geom 3"]]:
+        """Height of the lowest point of every collider [m], and where it is in the collider's frame."""
+        up = self.floor_turn[:, 2]
+        lowest = self._lowest(np.einsum("fgij,i->fgj", turn, up))
+        reach = np.einsum("fgij,fgj->fgi", turn, lowest)
+        return (place + reach - self.floor_pos) @ up, lowest
 
     def _lowest(self, up: Float[np.ndarray, "frame geom 3"]) -> Float[np.ndarray, "frame geom 3"]:
         """The lowest point of every collider in its own frame, where `up` is the floor's normal in that frame."""

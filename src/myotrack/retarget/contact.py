@@ -36,6 +36,8 @@ GAP = 0.03
 """Two stances closer than this are one [s]."""
 SLIP, HOVER = 0.0015, 0.001
 """How firmly planted spheres are held along and above the floor [m]."""
+ONSET = (0.05, 0.2, 0.5)
+"""Weight of a stance in its first and last frames."""
 BELT = 0.3
 """Speed from which feet that stand and slide all alike stand on a treadmill [m/s]."""
 
@@ -166,11 +168,24 @@ def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plan
         place=sole.offset,
         radius=sole.radius,
         planted=planted,
+        firmness=_firmness(planted),
         anchor=anchors(soles, planted),
         slip=SLIP,
         hover=HOVER,
         rise=(rise - rise.min()).clamp_min(0.0),
     )
+
+
+def _firmness(planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sphere"]:
+    """How firmly a sphere is held: little as it lands and leaves, so that it does so smoothly."""
+    firm = planted.to(torch.float64)
+    for grip in ONSET:
+        inner = planted.clone()
+        inner[1:] &= planted[:-1]
+        inner[:-1] &= planted[1:]
+        firm = torch.where(planted & ~inner, torch.minimum(firm, torch.full_like(firm, grip)), firm)
+        planted = inner
+    return firm
 
 
 def anchored(held: Plant, soles: Soles) -> Plant:

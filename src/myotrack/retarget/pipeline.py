@@ -29,6 +29,7 @@ from myotrack.clips.quality import assess
 from myotrack.retarget.contact import Soles, anchored, belt_velocity, find_floor, find_stances, plant
 from myotrack.retarget.correspondence import Correspondence, correspond
 from myotrack.retarget.curve import Curve
+from myotrack.retarget.ground import lifted
 from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
 from myotrack.retarget.rig import PARTS, Rig
 from myotrack.retarget.solver import Problem, pose, tangent
@@ -43,8 +44,12 @@ JERK = 2.0e4
 """Standard deviation of the jerk of joint angles [rad/s³] and, divided by `REACH`, of the root's path. Tuned: half of
 it blurs heel strikes, twice of it passes on marker noise."""
 REACH = 2.0
-ROUNDS = 3
+ROUNDS = 2
 """How often the stances' places are taken anew."""
+FIRM = 0.5
+"""Weight from which a sphere is said to stand."""
+STEPS = 5
+"""Steps of the solver in each round."""
 UNEVEN = 0.03
 """Distance of stances from a plane from which the ground is not flat [m]."""
 MOST_FLAT = math.radians(35.0)
@@ -127,7 +132,11 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     planted = None
     if len(rig.sole.radius):
         problem, curve, planted, notes = _stand(problem, curve, rig, settings)
-    clock.lap("contact")
+        clock.lap("contact")
+        curve, lift = lifted(curve, rig)
+        if float(lift.max()) > 0:
+            notes.append(f"raised by up to {1000 * float(lift.max()):.1f} mm where it was below the floor")
+        clock.lap("lift")
     miss = _miss(problem, curve)
     clip = _clip(recording, rig, curve, planted, subject, (*notes,))
     quality = assess(clip, anatomy, float(miss[torch.isfinite(miss)].square().mean().sqrt()))
@@ -285,11 +294,16 @@ def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tupl
             notes.append(f"treadmill at {float(belt.norm()) * problem.scale:.2f} m/s turned into motion over ground")
     planted = find_stances(soles, RATE)
     held = plant(rig, soles, planted)
+    if planted.any():
+        # The whole sole rests on the floor, not its lowest point.
+        shift = torch.zeros(len(soles.height), 3, dtype=torch.float64)
+        shift[:, 2] = -(soles.height - held.rise)[planted].median()
+        problem, curve = _shifted(problem, curve, shift)
     for _ in range(ROUNDS):
         problem = replace(problem, plant=held)
-        curve = problem.solve(curve, steps=2)
+        curve = problem.solve(curve, steps=STEPS)
         held = anchored(held, Soles.of(rig, pose(problem.body, curve.z(), 1.0)))
-    return problem, curve, planted, notes
+    return problem, curve, held.firmness >= FIRM, notes
 
 
 def _turned(problem: Problem, curve: Curve, turn: Float[Tensor, "4"]) -> tuple[Problem, Curve]:

@@ -23,6 +23,8 @@ DOUBT = 3.0
 """Standard deviations beyond which a point is doubted: its pull grows no further (Huber 1964)."""
 
 
+SOFT = 0.003
+"""Height at which a sole that is not meant to stand begins to feel the floor [m]."""
 PIVOT = 0.008
 """Distance of a planted sphere from its place from which its pull grows no further [m]. Tuned."""
 
@@ -86,6 +88,8 @@ class Plant:
     place: Float[Tensor, "sphere 3"]
     radius: Float[Tensor, "sphere"]
     planted: Bool[Tensor, "frame sphere"]
+    firmness: Float[Tensor, "frame sphere"]
+    """Weight of a planted sphere, below 1 as it lands and leaves."""
     anchor: Float[Tensor, "frame sphere 2"]
     """Where a planted sphere's centre should be, rolling included [m]."""
     slip: float
@@ -98,23 +102,27 @@ class Plant:
     def add(self, loads: Loads, body: Posed, rows: slice) -> None:
         """Collect the residuals of some frames."""
         at = body.points(self.segment, self.place)
-        planted = self.planted[rows]
+        planted, firm = self.planted[rows], self.firmness[rows]
         height = at[..., 2] - self.radius
-        sunk = height < 0
         along = torch.where(planted[..., None], at[..., :2] - self.anchor[rows], 0.0)
         # A foot that turns on the spot cannot keep all its spheres in place; the pull of each is bounded.
         off = along.norm(dim=-1)
         grip = torch.where(off > PIVOT, PIVOT / off.clamp_min(1e-12), 1.0) / self.slip**2
-        up = torch.where(sunk, height, torch.where(planted, height - self.rise, 0.0))
-        weight = torch.stack(
-            [
-                planted * grip,
-                planted * grip,
-                (planted & ~sunk) / self.hover**2 + sunk / (self.hover / 2) ** 2,
-            ],
-            dim=-1,
-        ).to(at)
+        free, slope = _above(height)
+        up = torch.where(planted, height - self.rise, free)
+        stiff = torch.where(planted & (height > 0), firm, torch.where(planted, 1.0, slope**2)) / self.hover**2
+        weight = torch.stack([firm * grip, firm * grip, stiff], dim=-1).to(at)
         loads.add_points(self.segment, at, torch.cat([along, up[..., None]], dim=-1), weight)
+
+
+def _above(height: Tensor) -> tuple[Tensor, Tensor]:
+    """A push that begins softly at `SOFT` above the floor and is the depth from as far below it on.
+
+    Returns the residual over its slope, and the slope: a Gauss-Newton step then sees the floor coming.
+    """
+    near = ((SOFT - height) / (2 * SOFT)).clamp(0.0, 1.0)
+    push = torch.where(height < -SOFT, -height, SOFT * near**2)
+    return torch.where(near > 0, -push / near.clamp_min(1e-9), 0.0), near
 
 
 @dataclass(frozen=True)

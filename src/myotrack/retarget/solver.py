@@ -20,6 +20,8 @@ from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
 
 CHUNK = 256
 """Frames whose kinematics are computed together. Measured: smaller and larger chunks are slower on two cores."""
+CROSSING = 1e-3
+"""How far a step may lead beyond a limit before the others take notice [rad]."""
 DAMPING = 1e-4
 """First damping, over the mean curvature of a coordinate."""
 
@@ -54,22 +56,28 @@ class Problem:
             progress: Called after each.
             tolerance: A step that lowers the cost by a smaller share is the last.
         """
-        damping = DAMPING
+        damping, share = DAMPING, 1.0
         best, current = curve, curve
         cost = float("inf")
         system: tuple[Tensor, Tensor] | None = None
+        direction = torch.zeros(())
         for step in range(steps + 1):
             new_cost, matrix, gradient = self._normal(current)
             if new_cost <= cost:
                 done = cost - new_cost < tolerance * cost and step > 0
-                best, cost, system, damping = current, new_cost, (matrix, gradient), damping / 4
+                best, cost, system, damping, share = current, new_cost, (matrix, gradient), damping / 4, 1.0
                 if done:
                     break
             else:
-                damping *= 20
+                # A step that runs into limits may overshoot: first go less far, then more carefully.
+                share /= 3
+                damping *= 5
             if step == steps or system is None:
                 break
-            current = best.moved(-self._step(best, *system, damping), self.low, self.high)
+            if share == 1.0 or share < 0.2:
+                direction = self._step(best, *system, damping)
+                share = 1.0
+            current = best.moved(-share * direction, self.low, self.high)
             if progress is not None:
                 progress()
         return best
@@ -117,17 +125,41 @@ class Problem:
         return float(cost), total, slope
 
     def _step(self, curve: Curve, blocks: Tensor, gradient: Tensor, damping: float) -> Tensor:
-        """Solve for the step, leaving out what is held by a limit."""
+        """Solve for the step back along the gradient; what would leave its limits goes as far as they are, and the
+        rest is solved again around it."""
         at = curve.coordinates()
+        damped = blocks.clone()
+        diagonal = damped[0].diagonal(dim1=-2, dim2=-1)
+        diagonal.add_(damping * diagonal.mean(dim=0).clamp_min(1e-9))
         held = ((at <= self.low) & (gradient > 0)) | ((at >= self.high) & (gradient < 0))
-        free = (~held).to(gradient)
-        blocks = blocks.clone()
-        blocks[0] *= free[:, :, None] * free[:, None, :]
-        for d in range(1, len(blocks)):
-            blocks[d, :-d] *= free[:-d, :, None] * free[d:, None, :]
-        diagonal = blocks[0].diagonal(dim1=-2, dim2=-1)
-        diagonal.add_((1 - free) + damping * diagonal.mean(dim=0).clamp_min(1e-9))
-        return solve_blockband(blocks, gradient * free)
+        step = _solve_around(damped, gradient, held, torch.zeros_like(gradient))
+        beyond = (at - step < self.low - CROSSING) | (at - step > self.high + CROSSING)
+        if beyond.any():
+            known = torch.where(beyond, at - torch.clamp(at - step, self.low, self.high), 0.0)
+            step = _solve_around(damped, gradient, held | beyond, known)
+        return step
+
+
+def _solve_around(blocks: Tensor, right: Tensor, held: Tensor, known: Tensor) -> Tensor:
+    """Solve for the entries that are not held, given those that are."""
+    free = (~held).to(right)
+    right = right - _times(blocks, known) if bool(known.any()) else right
+    blocks = blocks.clone()
+    for d in range(len(blocks)):
+        last = blocks.shape[1] - d
+        blocks[d, :last] *= free[:last, :, None] * free[d:, None, :]
+    blocks[0].diagonal(dim1=-2, dim2=-1).add_(1 - free)
+    return solve_blockband(blocks, right * free) + known
+
+
+def _times(blocks: Float[Tensor, "band control size size"], vector: Tensor) -> Tensor:
+    """Product of a symmetric block-banded matrix with a vector."""
+    total = (blocks[0] @ vector[..., None]).squeeze(-1)
+    for d in range(1, len(blocks)):
+        last = blocks.shape[1] - d
+        total[:last] += (blocks[d, :last] @ vector[d:, :, None]).squeeze(-1)
+        total[d:] += (blocks[d, :last].mT @ vector[:last, :, None]).squeeze(-1)
+    return total
 
 
 def pose(kinematics: Kinematics, z: Float[Tensor, "frame pos"], scale: float) -> Posed:

@@ -16,7 +16,6 @@ NEEDED = {
     "mujoco": ">=4.0,<4.1",
     "musclemimic-models": "==1.0.6",
     "torch": ">=2.6",
-    "ezc3d": ">=1.7",
     "imageio": ">=2.37",
     "imageio-ffmpeg": "",
     "jaxtyping": ">=0.3.4",
