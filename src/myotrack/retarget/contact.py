@@ -13,7 +13,7 @@ from torch import Tensor
 
 from myotrack.algebra.quaternion import from_matrix
 from myotrack.algebra.rotation import exponential, logarithm
-from myotrack.retarget.loads import Posed
+from myotrack.retarget.loads import Posed, placed
 from myotrack.retarget.residuals import Plant
 from myotrack.retarget.rig import Rig
 
@@ -159,20 +159,21 @@ def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
 
 
 def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plant:
-    """Hold the spheres where they stand."""
-    sole = rig.sole
+    """Hold the spheres of the soles where they stand, and everything above the floor."""
+    sole, guard = rig.sole, rig.guard
     flat = rig.kinematics.pose(rig.anatomy.rest[None])
-    rise = Posed(flat, None).points(sole.segment, sole.offset)[0, :, 2] - sole.radius  # pyright: ignore
+    rise = (placed(flat, sole.segment, sole.offset)[0, :, 2] - sole.radius).clamp_min(0.0)
+    others = torch.zeros(len(planted), len(guard.radius), dtype=torch.float64)
     return Plant(
-        segment=sole.segment,
-        place=sole.offset,
-        radius=sole.radius,
-        planted=planted,
-        firmness=_firmness(planted),
+        segment=torch.cat([sole.segment, guard.segment]),
+        place=torch.cat([sole.offset, guard.offset]),
+        radius=torch.cat([sole.radius, guard.radius]),
+        planted=torch.cat([planted, others.bool()], dim=1),
+        firmness=torch.cat([_firmness(planted), others], dim=1),
         anchor=anchors(soles, planted),
         slip=SLIP,
         hover=HOVER,
-        rise=(rise - rise.min()).clamp_min(0.0),
+        rise=torch.cat([rise, others[0]]),
     )
 
 
@@ -190,7 +191,7 @@ def _firmness(planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sph
 
 def anchored(held: Plant, soles: Soles) -> Plant:
     """The same stances, at the places where they are now."""
-    return replace(held, anchor=anchors(soles, held.planted))
+    return replace(held, anchor=anchors(soles, held.planted[:, : held.anchor.shape[1]]))
 
 
 def anchors(soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sphere 2"]:

@@ -27,8 +27,14 @@ class Posed:
         self, segment: Int[Tensor, "point"], place: Float[Tensor, "point 3"]
     ) -> Float[Tensor, "frame point 3"]:
         """Points fixed to segments, in the world."""
-        turned = (self.pose.rotation[:, segment] * place[:, None, :]).sum(-1)
-        return self.pose.pos[:, segment] + turned
+        return placed(self.pose, segment, place)
+
+
+def placed(
+    pose: LandmarkPose, segment: Int[Tensor, "point"], place: Float[Tensor, "point 3"]
+) -> Float[Tensor, "frame point 3"]:
+    """Points fixed to segments, in the world."""
+    return pose.pos[:, segment] + (pose.rotation[:, segment] * place[:, None, :]).sum(-1)
 
 
 class Loads:

@@ -40,7 +40,7 @@ COARSE = 8
 """Samples per knot, and per frame, of the first search."""
 FINE = 3
 """Samples per knot of the result: 30 ms, so motions up to about 15 Hz are followed. Tuned."""
-JERK = 2.0e4
+JERK = 4.0e3
 """Standard deviation of the jerk of joint angles [rad/s³] and, divided by `REACH`, of the root's path. Tuned: half of
 it blurs heel strikes, twice of it passes on marker noise."""
 REACH = 2.0
@@ -297,13 +297,13 @@ def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tupl
     if planted.any():
         # The whole sole rests on the floor, not its lowest point.
         shift = torch.zeros(len(soles.height), 3, dtype=torch.float64)
-        shift[:, 2] = -(soles.height - held.rise)[planted].median()
+        shift[:, 2] = -(soles.height - held.rise[: soles.height.shape[1]])[planted].median()
         problem, curve = _shifted(problem, curve, shift)
     for _ in range(ROUNDS):
         problem = replace(problem, plant=held)
         curve = problem.solve(curve, steps=STEPS)
         held = anchored(held, Soles.of(rig, pose(problem.body, curve.z(), 1.0)))
-    return problem, curve, held.firmness >= FIRM, notes
+    return problem, curve, held.firmness[:, : planted.shape[1]] >= FIRM, notes
 
 
 def _turned(problem: Problem, curve: Curve, turn: Float[Tensor, "4"]) -> tuple[Problem, Curve]:

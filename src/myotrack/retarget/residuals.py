@@ -2,7 +2,7 @@
 
     Follow       the subject-sized body goes through the recorded points
     Stand        recorded orientations of segments
-    Plant        soles that stand neither slip nor hover; no sole goes below the floor
+    Plant        soles that stand neither slip nor hover; nothing goes below the floor
     Settle       coordinates that nothing tells anything about stay near the resting posture
     Smooth       jerk is small (acts on control points, see `Curve.jerk`)
 
@@ -25,7 +25,7 @@ DOUBT = 3.0
 
 SOFT = 0.003
 """Height at which a sole that is not meant to stand begins to feel the floor [m]."""
-PIVOT = 0.008
+PIVOT = 0.025
 """Distance of a planted sphere from its place from which its pull grows no further [m]. Tuned."""
 
 
@@ -90,8 +90,9 @@ class Plant:
     planted: Bool[Tensor, "frame sphere"]
     firmness: Float[Tensor, "frame sphere"]
     """Weight of a planted sphere, below 1 as it lands and leaves."""
-    anchor: Float[Tensor, "frame sphere 2"]
-    """Where a planted sphere's centre should be, rolling included [m]."""
+    anchor: Float[Tensor, "frame sole 2"]
+    """Where the centre of a planted sphere should be, rolling included, for the first spheres: those that may stand
+    [m]."""
     slip: float
     """Standard deviation of a planted sphere's place along the floor [m]."""
     hover: float
@@ -104,7 +105,9 @@ class Plant:
         at = body.points(self.segment, self.place)
         planted, firm = self.planted[rows], self.firmness[rows]
         height = at[..., 2] - self.radius
-        along = torch.where(planted[..., None], at[..., :2] - self.anchor[rows], 0.0)
+        along = torch.zeros_like(at[..., :2])
+        soles = self.anchor.shape[1]
+        along[:, :soles] = torch.where(planted[:, :soles, None], at[:, :soles, :2] - self.anchor[rows], 0.0)
         # A foot that turns on the spot cannot keep all its spheres in place; the pull of each is bounded.
         off = along.norm(dim=-1)
         grip = torch.where(off > PIVOT, PIVOT / off.clamp_min(1e-12), 1.0) / self.slip**2

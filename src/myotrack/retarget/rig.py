@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from myotrack.anatomy.kinematics import Kinematics
-from myotrack.anatomy.landmarks import FACING
+from myotrack.anatomy.landmarks import FACING, FOOT_REGIONS
 from myotrack.anatomy.model import Anatomy
 
 _SIDES = {"right": "r", "left": "l"}
@@ -44,8 +44,8 @@ _PART_OF_PREFIX = {
 
 
 @dataclass(frozen=True)
-class Sole:
-    """Spheres that touch the ground: the ends of the capsules under the feet."""
+class Spheres:
+    """Spheres that may touch the floor: the ends of the capsules under the feet, and those of limbs and fingers."""
 
     segment: Int[Tensor, "sphere"]
     offset: Float[Tensor, "sphere 3"]
@@ -53,9 +53,18 @@ class Sole:
     radius: Float[Tensor, "sphere"]
     """[m]"""
     region: Int[Tensor, "sphere"]
-    """Of `Anatomy.foot_regions`."""
-    foot: Int[Tensor, "sphere"]
-    """0 right, 1 left."""
+    """Of `Anatomy.foot_regions`; -1 for what is not under a foot."""
+
+    def soles(self) -> "Spheres":
+        """Those under the feet."""
+        return self._part(self.region >= 0)
+
+    def others(self) -> "Spheres":
+        """All but those under the feet."""
+        return self._part(self.region < 0)
+
+    def _part(self, rows: Tensor) -> "Spheres":
+        return Spheres(self.segment[rows], self.offset[rows], self.radius[rows], self.region[rows])
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,10 @@ class Rig:
     """Of the segments, in the body's own size."""
     basis: tuple[Kinematics, ...]
     """The same with one part of its own size and all others of none. Lengths are sums over these, times the sizes."""
-    sole: Sole
+    sole: Spheres
+    """Under the feet."""
+    guard: Spheres
+    """Everything else that should stay above the floor."""
     low: Float[Tensor, "coordinate"]
     """Joint limits [rad]; infinite for a free root."""
     high: Float[Tensor, "coordinate"]
@@ -174,6 +186,7 @@ def _build(anatomy: Anatomy) -> Rig:
     segments = tuple(name for name in wanted if body_name(name) in names)
     part_of_body = np.array([_part(model.body(body).name) for body in range(model.nbody)])
     part_of_segment = part_of_body[[model.body(body_name(name)).id for name in segments]]
+    spheres = _spheres(anatomy, segments)
     low, high = anatomy.limits()
     skip = 1 if anatomy.free else 0
     return Rig(
@@ -183,7 +196,8 @@ def _build(anatomy: Anatomy) -> Rig:
         part_of_body=part_of_body,
         kinematics=_segment_kinematics(anatomy, segments, None),
         basis=tuple(_segment_kinematics(anatomy, segments, np.eye(len(PARTS))[part][part_of_body]) for part in range(len(PARTS))),
-        sole=_sole(anatomy, segments),
+        sole=spheres.soles(),
+        guard=spheres.others(),
         low=low[skip:],
         high=high[skip:],
     )
@@ -206,25 +220,48 @@ def _neutral(anatomy: Anatomy) -> mujoco.MjData:
     return data
 
 
-def _sole(anatomy: Anatomy, segments: tuple[str, ...]) -> Sole:
+def _spheres(anatomy: Anatomy, segments: tuple[str, ...]) -> Spheres:
+    """The ends of every capsule that collides, carried by the segment it hangs on, and balls in the skull."""
     model, data = anatomy.model, _neutral(anatomy)
-    rows: list[tuple[int, np.ndarray, float, int, int]] = []
-    for region, name in enumerate(anatomy.foot_regions):
-        foot = 0 if name.startswith("right") else 1
-        segment = f"{'right' if foot == 0 else 'left'}_{'foot' if name.endswith('hindfoot') else 'toes'}"
-        body = model.body(body_name(segment)).id
-        for geom in range(model.ngeom):
-            if model.geom_bodyid[geom] != body or model.geom_type[geom] != mujoco.mjtGeom.mjGEOM_CAPSULE:
-                continue
-            along = data.geom_xmat[geom].reshape(3, 3)[:, 2] * model.geom_size[geom, 1]
-            for end in (data.geom_xpos[geom] - along, data.geom_xpos[geom] + along):
-                offset = FACING.T @ (end - data.xpos[body])
-                rows.append((segments.index(segment), offset, float(model.geom_size[geom, 0]), region, foot))
-    return Sole(
+    rows: list[tuple[int, np.ndarray, float, int]] = []
+    feet = {model.body(segment).id: region for region, (_, segment) in enumerate(FOOT_REGIONS[anatomy.name])}
+    carriers = {model.body(body_name(name)).id: row for row, name in enumerate(segments)}
+    for geom in range(model.ngeom):
+        kind, body = model.geom_type[geom], int(model.geom_bodyid[geom])
+        if not (model.geom_contype[geom] or model.geom_conaffinity[geom]) or body == 0:
+            continue
+        name = model.body(body).name
+        carrier = _carried(model, carriers, body)
+        if carrier is None or (segments[carrier].endswith("_hand") and not name.startswith(_FINGERTIPS)):
+            continue
+        along = data.geom_xmat[geom].reshape(3, 3)[:, 2] * model.geom_size[geom, 1]
+        if kind == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            ends = [data.geom_xpos[geom] - along, data.geom_xpos[geom] + along]
+        elif kind == mujoco.mjtGeom.mjGEOM_ELLIPSOID and segments[carrier] == "head":
+            ends = [data.geom_xpos[geom]]
+        else:
+            continue
+        origin = data.xpos[model.body(body_name(segments[carrier])).id]
+        for end in ends:
+            rows.append((carrier, FACING.T @ (end - origin), float(model.geom_size[geom, 0]), feet.get(body, -1)))
+    return Spheres(
         segment=torch.tensor([row[0] for row in rows], dtype=torch.int64),
         offset=torch.tensor(np.array([row[1] for row in rows]).reshape(-1, 3)),
         radius=torch.tensor([row[2] for row in rows], dtype=torch.float64),
         region=torch.tensor([row[3] for row in rows], dtype=torch.int64),
-        foot=torch.tensor([row[4] for row in rows], dtype=torch.int64),
     )
 
+
+_FINGERTIPS = ("distal_thumb", "2distph", "3distph", "4distph", "5distph")
+
+
+def _carried(model: mujoco.MjModel, carriers: dict[int, int], body: int) -> int | None:
+    """The segment that a MuJoCo body moves with when fingers are still; None on the trunk."""
+    while body > 0:
+        if body in carriers:
+            return carriers[body]
+        name = model.body(body).name
+        if name.startswith("capitate"):
+            return carriers.get(model.body(f"thirdmc{name[-2:]}").id)
+        body = int(model.body_parentid[body])
+    return None
