@@ -32,12 +32,16 @@ AROUND = 0.5
 """Distance the feet must cover before a slope is believed [m]."""
 SHORTEST = 0.05
 """A stance is at least this long [s]."""
+WHILE, WANDER = 0.1, 0.015
+"""Time [s] in which a standing sphere moves by less than so much [m]."""
 GAP = 0.03
 """Two stances closer than this are one [s]."""
 SLIP, HOVER = 0.0015, 0.001
 """How firmly planted spheres are held along and above the floor [m]."""
 ONSET = (0.05, 0.2, 0.5)
 """Weight of a stance in its first and last frames."""
+FIRM = 0.5
+"""Weight from which a sphere is said to stand."""
 BELT = 0.3
 """Speed from which feet that stand and slide all alike stand on a treadmill [m/s]."""
 
@@ -153,9 +157,19 @@ def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
     speed = soles.speed(rate).norm(dim=-1)
     resting = torch.where((speed < SLOW / 2) & (soles.height < LOW), soles.height, torch.nan)
     level = torch.nan_to_num(resting.nanmedian(dim=0).values).clamp(-LOW, LOW)
-    standing = (speed < SLOW) & (soles.height - level < NEAR)
+    standing = (speed < SLOW) & (soles.height - level < NEAR) & _staying(soles, rate)
     standing = ~_without_short_runs(~standing, round(GAP * rate))
     return _without_short_runs(standing, round(SHORTEST * rate))
+
+
+def _staying(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
+    """Whether a sphere has been, or will be, at about the same place for a while. A sliding foot has not."""
+    stood = soles.stood()
+    while_ = min(round(WHILE * rate), len(stood) - 1)
+    moved = (stood[while_:] - stood[:-while_]).norm(dim=-1)
+    before = torch.cat([moved[:1].expand(while_, -1), moved])
+    after = torch.cat([moved, moved[-1:].expand(while_, -1)])
+    return torch.minimum(before, after) < WANDER
 
 
 def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plant:
@@ -187,6 +201,17 @@ def _firmness(planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sph
         firm = torch.where(planted & ~inner, torch.minimum(firm, torch.full_like(firm, grip)), firm)
         planted = inner
     return firm
+
+
+def standing_regions(rig: Rig, soles: Soles, held: Plant) -> Bool[Tensor, "frame region"]:
+    """Which foot regions stand: those whose lowest sphere is firmly held."""
+    firm = held.firmness[:, : soles.height.shape[1]] >= FIRM
+    columns = []
+    for region in range(len(rig.anatomy.foot_regions)):
+        mine = rig.sole.region == region
+        lowest = soles.height[:, mine].argmin(dim=1, keepdim=True)
+        columns.append(firm[:, mine].gather(1, lowest))
+    return torch.cat(columns, dim=1)
 
 
 def anchored(held: Plant, soles: Soles) -> Plant:

@@ -26,7 +26,8 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE, Clip, Provenance
 from myotrack.clips.quality import assess
-from myotrack.retarget.contact import Soles, anchored, belt_velocity, find_floor, find_stances, plant
+from myotrack.retarget.apart import Apart
+from myotrack.retarget.contact import Soles, anchored, belt_velocity, find_floor, find_stances, plant, standing_regions
 from myotrack.retarget.correspondence import Correspondence, correspond
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.ground import lifted
@@ -46,8 +47,6 @@ it blurs heel strikes, twice of it passes on marker noise."""
 REACH = 2.0
 ROUNDS = 2
 """How often the stances' places are taken anew."""
-FIRM = 0.5
-"""Weight from which a sphere is said to stand."""
 STEPS = 5
 """Steps of the solver in each round."""
 UNEVEN = 0.03
@@ -129,16 +128,16 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     curve = problem.solve(curve, steps=3)
     clock.lap("fine")
     notes: list[str] = []
-    planted = None
+    contact = None
     if len(rig.sole.radius):
-        problem, curve, planted, notes = _stand(problem, curve, rig, settings)
+        problem, curve, contact, notes = _stand(problem, curve, rig, settings)
         clock.lap("contact")
         curve, lift = lifted(curve, rig)
         if float(lift.max()) > 0:
             notes.append(f"raised by up to {1000 * float(lift.max()):.1f} mm where it was below the floor")
         clock.lap("lift")
     miss = _miss(problem, curve)
-    clip = _clip(recording, rig, curve, planted, subject, (*notes,))
+    clip = _clip(recording, rig, curve, contact, subject, (*notes,))
     quality = assess(clip, anatomy, float(miss[torch.isfinite(miss)].square().mean().sqrt()))
     clock.lap("quality")
     return Fit(replace(clip, quality=quality), subject, match, miss, clock.seconds)
@@ -228,6 +227,7 @@ def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subj
         follow=Follow(match.segment, subject.place, points, match.error),
         stand=Stand(match.turn_segment, turns, match.turn_error) if len(match.turn_segment) else None,
         plant=None,
+        apart=Apart.of(rig),
         settle=Settle(tangent(rig.anatomy.rest[None], skip)[0], loose),
         smooth=jerk,
         low=rig.low,
@@ -303,7 +303,8 @@ def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tupl
         problem = replace(problem, plant=held)
         curve = problem.solve(curve, steps=STEPS)
         held = anchored(held, Soles.of(rig, pose(problem.body, curve.z(), 1.0)))
-    return problem, curve, held.firmness[:, : planted.shape[1]] >= FIRM, notes
+    soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
+    return problem, curve, standing_regions(rig, soles, held), notes
 
 
 def _turned(problem: Problem, curve: Curve, turn: Float[Tensor, "4"]) -> tuple[Problem, Curve]:
@@ -334,14 +335,12 @@ def _miss(problem: Problem, curve: Curve) -> Float[Tensor, "frame point"]:
 
 
 def _clip(
-    recording: Recording, rig: Rig, curve: Curve, planted: Tensor | None, subject: Subject, notes: tuple[str, ...]
+    recording: Recording, rig: Rig, curve: Curve, contact: Tensor | None, subject: Subject, notes: tuple[str, ...]
 ) -> Clip:
     pos, vel, acc = curve.motion()
     anatomy = rig.anatomy
-    contact = torch.zeros(len(pos), len(anatomy.foot_regions), dtype=torch.bool)
-    if planted is not None:
-        for region in range(len(anatomy.foot_regions)):
-            contact[:, region] = planted[:, rig.sole.region == region].any(dim=1)
+    if contact is None:
+        contact = torch.zeros(len(pos), len(anatomy.foot_regions), dtype=torch.bool)
     sizes = ", ".join(f"{part} {float(size):.2f}" for part, size in zip(PARTS, subject.size, strict=True))
     origin = recording.origin
     return Clip(

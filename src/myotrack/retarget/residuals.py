@@ -3,6 +3,7 @@
     Follow       the subject-sized body goes through the recorded points
     Stand        recorded orientations of segments
     Plant        soles that stand neither slip nor hover; nothing goes below the floor
+    Apart        limbs do not pass through each other (see `apart`)
     Settle       coordinates that nothing tells anything about stay near the resting posture
     Smooth       jerk is small (acts on control points, see `Curve.jerk`)
 
@@ -25,7 +26,7 @@ DOUBT = 3.0
 
 SOFT = 0.003
 """Height at which a sole that is not meant to stand begins to feel the floor [m]."""
-PIVOT = 0.025
+PIVOT = 0.04
 """Distance of a planted sphere from its place from which its pull grows no further [m]. Tuned."""
 
 

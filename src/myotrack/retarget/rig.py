@@ -68,6 +68,18 @@ class Spheres:
 
 
 @dataclass(frozen=True)
+class Capsule:
+    """All points near a line on a segment."""
+
+    segment: int
+    start: Float[np.ndarray, "3"]
+    """In the segment's frame, on the body's own size [m]."""
+    end: Float[np.ndarray, "3"]
+    radius: float
+    """[m]"""
+
+
+@dataclass(frozen=True)
 class Rig:
     """One body, ready for fitting. Segment frames look x forward, y left, z up in the neutral pose."""
 
@@ -153,6 +165,25 @@ class Rig:
         data = _neutral(self.anatomy)
         origin = data.xpos[model.body(body_name(self.segments[segment])).id]
         return segment, FACING.T @ (data.site_xpos[index] - origin)
+
+    def capsule(self, geom: int, neutral: mujoco.MjData) -> Capsule | None:
+        """A collider as a capsule on a segment; None for what is on no segment, or not round and long."""
+        model = self.anatomy.model
+        carriers = {model.body(body_name(name)).id: row for row, name in enumerate(self.segments)}
+        segment = _carried(model, carriers, int(model.geom_bodyid[geom]))
+        size, turn = model.geom_size[geom], neutral.geom_xmat[geom].reshape(3, 3)
+        if segment is None:
+            return None
+        if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            radius, along = float(size[0]), turn[:, 2] * size[1]
+        elif model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_ELLIPSOID:
+            longest = int(size.argmax())
+            radius = float((size.sum() - size[longest]) / 2)
+            along = turn[:, longest] * (size[longest] - radius)
+        else:
+            return None
+        centre = neutral.geom_xpos[geom] - neutral.xpos[model.body(body_name(self.segments[segment])).id]
+        return Capsule(segment, FACING.T @ (centre - along), FACING.T @ (centre + along), radius)
 
     def _carrier(self, body: int) -> int:
         model = self.anatomy.model

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from myotrack.algebra.blockband import solve_blockband
 from myotrack.anatomy.kinematics import Kinematics
+from myotrack.retarget.apart import Apart
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.loads import Loads, Posed
 from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
@@ -39,6 +40,7 @@ class Problem:
     follow: Follow | None
     stand: Stand | None
     plant: Plant | None
+    apart: Apart | None
     settle: Settle
     smooth: Float[Tensor, "coordinate"]
     """Weight of third differences of control points, per sample."""
@@ -119,6 +121,9 @@ class Problem:
             self.plant.add(loads, posed, rows)
             block, gradient = loads.reduce(posed.twists, self.body.reaches)
             total, slope, cost = total + block, slope + gradient, cost + loads.cost
+            if self.apart is not None:
+                value, block, gradient = self.apart.add(posed, self.body.reaches)
+                total, slope, cost = total + block, slope + gradient, cost + value
         value, diagonal, gradient = self.settle.add(tangent(z, skip))
         total.diagonal(dim1=-2, dim2=-1).add_(diagonal)
         slope, cost = slope + gradient, cost + value
