@@ -206,8 +206,8 @@ class Kinematics:
         )
 
 
-def _compose(left: Float[Tensor, "3 3 link n"], right: Float[Tensor, "3 3 link n"]) -> Float[Tensor, "3 3 link n"]:
-    """Matrix products of matrices whose components come first."""
+def _compose(left: Float[Tensor, "3 3 link _"], right: Float[Tensor, "3 3 link _"]) -> Float[Tensor, "3 3 link _"]:
+    """Matrix products of matrices whose components come first; either may be one for the whole batch."""
     return (left[:, :, None] * right[None]).sum(1)
 
 
