@@ -47,6 +47,45 @@ class AnatomyCommand:
 
 
 @dataclass(frozen=True)
+class RetargetCommand:
+    """Turn recordings into clips of a body: a clip and a quality row per file. Clips that are there already are kept.
+
+    Try `myotrack retarget walk.c3d --out clips`, or a folder with everything below it:
+    `myotrack retarget recordings --body arms --out clips --jobs 8`.
+    The exit status is 1 if a file could not be retargeted. A clip beyond the quality limits is made and called poor.
+    """
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE_OR_FOLDER [...]")]
+    """ASF/AMC, BVH, C3D, TRC, AMASS (.npz), OpenSim storages (.mot, .sto), each also as .gz. Folders are searched."""
+    out: Path
+    """Folder of the clips; it also gets 'quality.json', which tells of every file."""
+    body: BodyName = "full"
+    """Which body."""
+    fingers: bool = False
+    """With moving fingers and their muscles."""
+    jobs: int = 0
+    """How many files at once; 0 takes one per core."""
+    markers: Path | None = None
+    """Table (.csv) that says where markers sit: point, segment, forward, left, up [m], spread."""
+    skeleton: Path | None = None
+    """The .asf of .amc files that have none beside them."""
+    model: Path | None = None
+    """The body model of AMASS files."""
+    mirrored: bool = False
+    """Also make the mirror image of every clip, '<name>_mirrored'."""
+    json: bool = False
+    """Print one JSON object on standard output, the same as 'quality.json'."""
+    force: bool = False
+    """Make clips again that are there already."""
+
+    def run(self) -> int:
+        """Retarget and print."""
+        from myotrack.workflow.retarget import retarget
+
+        return retarget(self)
+
+
+@dataclass(frozen=True)
 class BenchCommand:
     """Measure how many control steps per second this machine simulates; on a CPU beside a plain MuJoCo loop.
 
@@ -105,6 +144,7 @@ class Myotrack:
 
     command: (
         Annotated[AnatomyCommand, tyro.conf.subcommand("anatomy")]
+        | Annotated[RetargetCommand, tyro.conf.subcommand("retarget")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
     ) = field()
