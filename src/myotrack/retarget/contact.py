@@ -130,22 +130,43 @@ def find_floor(soles: Soles, rate: float) -> Floor | None:
     return Floor(float(solution[0] - slope @ centre), slope, float(away.quantile(0.9)))
 
 
-def belt_velocity(soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: float) -> Float[Tensor, "2"]:
-    """Velocity of the ground under the feet: zero, or that of a treadmill [m/s].
+def belt_path(rig: Rig, soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: float) -> Float[Tensor, "frame 2"] | None:
+    """How far a treadmill has moved under the feet since the first frame [m]; None if there is none.
 
-    Feet on a belt all slide at one velocity while the pelvis stays where it is.
+    Feet on a belt all slide at one velocity while the pelvis stays where it is. The belt slows down at every landing, so
+    its velocity is that of the foot that stands, and in between it is interpolated.
     """
-    zero = torch.zeros(2, dtype=pelvis.dtype)
-    low = soles.height < LOW / 2
-    velocity = soles.speed(rate)[low]
+    hind = torch.tensor([rig.anatomy.foot_regions[int(region)].endswith("hindfoot") for region in rig.sole.region])
+    height, speed = soles.height[:, hind], soles.speed(rate)[:, hind]
+    sink = torch.gradient(height, dim=0)[0] * rate
+    low = (height < LOW) & (sink.abs() < SLOW)
+    velocity = speed[low]
     if len(velocity) < 20:
-        return zero
+        return None
     common = velocity.median(dim=0).values
-    deviation = (velocity - common).norm(dim=-1).median()
+    for radius in (0.8, 0.6, 0.5, 0.5, 0.5):  # Towards the crowd: what swings low is spread out [m/s].
+        near = velocity[(velocity - common).norm(dim=-1) < radius]
+        if len(near):
+            common = near.median(dim=0).values
+    near = velocity[(velocity - common).norm(dim=-1) < 0.5]
     travelled = (pelvis[-1] - pelvis[0]).norm() * rate / len(pelvis)
-    if common.norm() < BELT or deviation > 0.35 * common.norm() or travelled > 0.3 * common.norm():
-        return zero
-    return common
+    if common.norm() < BELT or len(near) < 0.5 * len(velocity) or travelled > 0.3 * common.norm():
+        return None
+    stands = low & ((speed - common).norm(dim=-1) < 0.5)
+    weight = (stands / (height - height.amin(dim=1, keepdim=True)).clamp_min(0.005)).to(height)
+    total = weight.sum(dim=1, keepdim=True)
+    own = (speed * weight[..., None]).sum(dim=1) / total.clamp_min(1e-9)
+    # A short window of frames, where those without a standing foot count little and say 'as usual'.
+    sure = (total > 0).to(height) + 0.02
+    value = torch.where(total > 0, own, common) * sure
+    window = torch.hann_window(9, periodic=False, dtype=height.dtype)[None, None]
+    smooth, norm = (
+        torch.nn.functional.conv1d(
+            torch.nn.functional.pad(part.T[:, None], (4, 4), mode="replicate"), window
+        )[:, 0].T
+        for part in (value, sure)
+    )
+    return (smooth / norm).cumsum(dim=0) / rate
 
 
 def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:

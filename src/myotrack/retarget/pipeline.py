@@ -27,7 +27,7 @@ from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE, Clip, Provenance
 from myotrack.clips.quality import assess
 from myotrack.retarget.apart import Apart
-from myotrack.retarget.contact import Soles, anchored, belt_velocity, find_floor, find_stances, plant, standing_regions
+from myotrack.retarget.contact import Soles, anchored, belt_path, find_floor, find_stances, plant, standing_regions
 from myotrack.retarget.correspondence import Correspondence, correspond
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.ground import lifted
@@ -49,14 +49,17 @@ ROUNDS = 2
 """How often the stances' places are taken anew."""
 STEPS = 5
 """Steps of the solver in each round."""
+FLAT_SPHERES = 5
+"""Of the eight spheres under a foot, those that stand when it is flat."""
 UNEVEN = 0.03
 """Distance of stances from a plane from which the ground is not flat [m]."""
 MOST_FLAT = math.radians(35.0)
 """A foot that stands still at a steeper angle is not meant to be flat [rad]."""
 FLAT = 0.2
 """Speed of ankle and toes below which a foot stands flat [m/s]."""
-TOES = 0.3
-"""The same of the toes, which few recordings tell anything about [rad]."""
+STIFF = {"mtp_angle": 0.3, "subtalar_angle": 0.06}
+"""The same of joints that few recordings tell anything about [rad]. The subtalar joint moves by about 10 deg in walking
+(Leardini et al. 1999, doi:10.1016/S0268-0033(98)90095-0), and would else take up every error of the foot."""
 LOOSE = 1.5
 """Standard deviation of joint angles about the resting posture [rad]."""
 
@@ -130,7 +133,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     notes: list[str] = []
     contact = None
     if len(rig.sole.radius):
-        problem, curve, contact, notes = _stand(problem, curve, rig, settings)
+        problem, curve, contact, notes = _stand(problem, curve, rig, match, settings)
         clock.lap("contact")
         curve, lift = lifted(curve, rig)
         if float(lift.max()) > 0:
@@ -218,8 +221,9 @@ def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subj
         loose[:6] = 0.0
         jerk[:3] *= REACH**2
         for index, name in enumerate(rig.anatomy.coordinate_names):
-            if name.startswith("mtp"):
-                loose[index] = 1 / TOES**2
+            for stem, spread in STIFF.items():
+                if name.startswith(stem):
+                    loose[index] = 1 / spread**2
     return Problem(
         subject=subject.kinematics(rig),
         body=rig.kinematics,
@@ -268,7 +272,9 @@ def refined(coarse: Curve, samples: int, stride: int) -> Curve:
     return Curve.through(dense, FINE, STEP, coarse.free)
 
 
-def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tuple[Problem, Curve, Tensor, list[str]]:
+def _stand(
+    problem: Problem, curve: Curve, rig: Rig, match: Correspondence, settings: Settings
+) -> tuple[Problem, Curve, Tensor, list[str]]:
     """Find the floor and the stances, and solve again with the soles planted."""
     notes: list[str] = []
     soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
@@ -285,13 +291,14 @@ def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tupl
             notes.append(f"the ground is uneven: stances are up to {1000 * floor.unevenness:.0f} mm from a plane")
     soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
     if settings.treadmill:
-        belt = belt_velocity(soles, curve.z()[:, :2], RATE)
-        if float(belt.norm()) > 0:
+        belt = belt_path(rig, soles, curve.z()[:, :2], RATE)
+        if belt is not None:
             shift = torch.zeros(len(soles.height), 3, dtype=torch.float64)
-            shift[:, :2] = -belt * (torch.arange(len(shift), dtype=torch.float64) * STEP)[:, None]
+            shift[:, :2] = -belt
             problem, curve = _shifted(problem, curve, shift)
             soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
-            notes.append(f"treadmill at {float(belt.norm()) * problem.scale:.2f} m/s turned into motion over ground")
+            speed = float((belt[-1] - belt[0]).norm()) * problem.scale * RATE / (len(belt) - 1)
+            notes.append(f"treadmill at {speed:.2f} m/s turned into motion over ground")
     planted = find_stances(soles, RATE)
     held = plant(rig, soles, planted)
     if planted.any():
@@ -303,8 +310,32 @@ def _stand(problem: Problem, curve: Curve, rig: Rig, settings: Settings) -> tupl
         problem = replace(problem, plant=held)
         curve = problem.solve(curve, steps=STEPS)
         held = anchored(held, Soles.of(rig, pose(problem.body, curve.z(), 1.0)))
+        problem = _settled(problem, curve, rig, match, planted)
     soles = Soles.of(rig, pose(problem.body, curve.z(), 1.0))
     return problem, curve, standing_regions(rig, soles, held), notes
+
+
+def _settled(problem: Problem, curve: Curve, rig: Rig, match: Correspondence, planted: Tensor) -> Problem:
+    """Points moved on their segments to where they are on average, now that the feet stand flat on the floor.
+
+    Points on the feet are judged while their foot stands, so that standing asks nothing of the ankle.
+    """
+    assert problem.follow is not None
+    z = curve.z()
+    posed = pose(problem.subject, z, problem.scale)
+    away = problem.follow.target - posed.points(match.segment, problem.follow.place)
+    local = (posed.pose.rotation[:, match.segment].mT @ away[..., None]).squeeze(-1)
+    for side in ("right", "left"):
+        foot = [rig.segment(f"{side}_{part}") for part in ("talus", "foot", "toes")]
+        mine = torch.isin(match.segment, torch.tensor(foot))
+        stands = planted[:, torch.isin(rig.sole.segment, torch.tensor(foot))].sum(dim=1) >= FLAT_SPHERES
+        if stands.sum() >= 10:
+            local[:, mine] = torch.where(stands[:, None, None], local[:, mine], torch.nan)
+    mean = torch.nan_to_num(local.nanmean(dim=0))
+    # As far as the spread of such places allows, in view of how well many frames know them.
+    share = (match.spread**2 / (match.spread**2 + match.error**2 / 4))[:, None]
+    follow = replace(problem.follow, place=problem.follow.place + share * mean)
+    return replace(problem, follow=follow)
 
 
 def _turned(problem: Problem, curve: Curve, turn: Float[Tensor, "4"]) -> tuple[Problem, Curve]:
