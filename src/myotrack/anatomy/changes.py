@@ -48,6 +48,8 @@ class Repairs:
     """Let the driver's range alone limit a coupled joint."""
     elbow: bool = True
     """Damping and armature of the elbow in the arms as in the full body."""
+    toes: bool = True
+    """Let the toes bend as far as walking bends them."""
     rest_pose: bool = True
     """A resting keyframe that satisfies the couplings, soles on the floor."""
 

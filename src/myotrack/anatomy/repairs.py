@@ -4,6 +4,7 @@ A repair edits the spec before it is compiled and reads numbers from the publish
 `Repairs`. What is wrong with the bodies and is left alone is listed by the audit.
 """
 
+import math
 from collections.abc import Callable
 
 import mujoco
@@ -26,6 +27,9 @@ QUARTER_TURNS = {
 
 THORAX_HALF_BREADTH = 0.126
 """Half breadth of the thorax that clears the hanging upper arms by 2 mm [m]. The arm's inner side is at 0.128 m."""
+
+TOE_EXTENSION = math.radians(60.0)
+"""How far the toes bend up [rad]."""
 
 RANGE_TOLERANCE = 1e-3
 """Published ranges of coupled joints are rounded; a smaller excess over them is not a contradiction [rad or m]."""
@@ -265,6 +269,24 @@ def mend_elbow(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> lis
     return changes
 
 
+def free_toes(spec: mujoco.MjSpec, published: mujoco.MjModel, body: str) -> list[Change]:
+    """The toes bend up by 60 deg, not 30: else a foot that pushes off stands on the tips of its toes."""
+    changes = []
+    for name in ("mtp_angle_r", "mtp_angle_l"):
+        if body != "full":
+            continue
+        low, high = (float(limit) for limit in published.joint(name).range)
+        spec.joint(name).range = [-TOE_EXTENSION, high]
+        changes.append(
+            Change(
+                "toes", name, f"[{low:.4f}, {high:.4f}] rad", f"[{-TOE_EXTENSION:.4f}, {high:.4f}] rad",
+                "walking bends the toes up by up to 58 deg; with 30 deg the toe tips lift the whole foot at push-off",
+                "cited: Bojsen-Moller and Lamoreux (1979), Acta Orthop Scand 50:471, free dorsiflexion of the toes",
+            )
+        )  # fmt: skip
+    return changes
+
+
 Repair = Callable[[mujoco.MjSpec, mujoco.MjModel, str], list[Change]]
 
 IN_ORDER: dict[str, Repair] = {
@@ -279,6 +301,7 @@ IN_ORDER: dict[str, Repair] = {
     "thorax": narrow_thorax,
     "dependent_limits": mend_dependent_limits,
     "elbow": mend_elbow,
+    "toes": free_toes,
 }
 """The repairs of `Repairs` by field name. `rest_pose` is made by `anatomy.rest`, once the couplings are known."""
 

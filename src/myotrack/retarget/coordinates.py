@@ -1,9 +1,10 @@
 """Recordings of joint coordinates, posed: the joint centres and turns that `pipeline` follows, by forward kinematics.
 
-OpenSim's coordinates are those of Rajagopal et al. (2016, doi:10.1109/TBME.2016.2586891) and of gait2392: rotations about
-the axes z (right), x (forward) and y (up) of the segment above, in this order, mirrored in x and y on the left. Legs,
-elbows and wrists of our body have the same joints; its spine bends over several levels and its shoulder elevates in a
-plane, so for these the angles are sought that give the recorded orientation. Trajectories of MuJoCo have our own joints.
+OpenSim's coordinates are those of Rajagopal et al. (2016, doi:10.1109/TBME.2016.2586891) and of gait2392: rotations
+about the axes z (right), x (forward) and y (up) of the segment above, in this order, mirrored in x and y on the left.
+Legs, elbows and wrists of our body have the same joints; its spine bends over several levels and its shoulder elevates
+in a plane, so for these the angles are sought that give the recorded orientation. Trajectories of MuJoCo have our own
+joints.
 """
 
 import math
@@ -40,8 +41,8 @@ _OTHER = {
     "wrist_flex": ("flexion", 1.0, 0.0),
     "wrist_dev": ("deviation", -1.0, 0.0),
 }
-"""Our joint, sign and value at OpenSim's zero, where they differ: the axis of the toes points the other way (so it is in
-gait2392), OpenSim's palms look forward at zero and ours to the thighs, and its wrist deviates to the ulna."""
+"""Our joint, sign and value at OpenSim's zero, where they differ: the axis of the toes points the other way, OpenSim's
+palms look forward at zero and ours to the thighs, and its wrist deviates to the ulna."""
 _LUMBAR = ("lumbar_extension", "lumbar_bending", "lumbar_rotation")
 _OUR_LUMBAR = ("flex_extension", "lat_bending", "axial_rotation")
 _PELVIS = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
@@ -211,7 +212,7 @@ def _plane_of_elevation(
 
     Our shoulder turns by e about its long axis y, s about x, r - e about y, where x and y are its axes at zero.
     """
-    x, y = _axis(f"shoulder_elv_{side}", rig), _axis(f"elv_angle_{side}", rig)
+    x, y = _axis(f"shoulder_elv_{side}", rig), _axis(f"shoulder_rot_{side}", rig)
     basis = torch.stack([x, y, torch.linalg.cross(x, y)], dim=1)
     turn = basis.T @ turn @ basis
     # The middle column of Ry(e) Rx(s) is (sin e sin s, cos s, cos e sin s).
@@ -250,6 +251,8 @@ def _bend_spine(z: Float[Tensor, "frame pos"], lumbar: Float[Tensor, "frame 3 3"
             away = logarithm(from_matrix(target @ pose.rotation[:, thorax].mT))
             step = torch.linalg.solve(twists.spin[:, rates].mT, away)
             rows[:, columns] += step.clamp(-0.3, 0.3)
+            if float(step.abs().max()) < 1e-10:
+                break
 
 
 def _size(z: Float[Tensor, "frame pos"], rig: Rig) -> float:

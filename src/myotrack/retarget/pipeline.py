@@ -57,7 +57,7 @@ MOST_FLAT = math.radians(35.0)
 """A foot that stands still at a steeper angle is not meant to be flat [rad]."""
 FLAT = 0.2
 """Speed of ankle and toes below which a foot stands flat [m/s]."""
-STIFF = {"mtp_angle": 0.3, "subtalar_angle": 0.06}
+STIFF = {"mtp_angle": 0.3, "subtalar_angle": 0.05}
 """The same of joints that few recordings tell anything about [rad]. The subtalar joint moves by about 10 deg in walking
 (Leardini et al. 1999, doi:10.1016/S0268-0033(98)90095-0), and would else take up every error of the foot."""
 LOOSE = 1.5
@@ -70,6 +70,9 @@ class Settings:
 
     markers: Path | None = None
     """File that says where points belong, for names that are not known."""
+    plant: bool = True
+    """Let the feet stand on the floor without slipping, hovering or sinking, and limbs not pass through each other.
+    Without it the clip is plain inverse kinematics, whose joint angles are closer to the recording."""
     treadmill: bool = True
     """Turn walking on a belt into walking over ground, where feet slide all alike."""
     device: str = "cpu"
@@ -132,7 +135,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clock.lap("fine")
     notes: list[str] = []
     contact = None
-    if len(rig.sole.radius):
+    if len(rig.sole.radius) and settings.plant:
         problem, curve, contact, notes = _stand(problem, curve, rig, match, settings)
         clock.lap("contact")
         curve, lift = lifted(curve, rig)
