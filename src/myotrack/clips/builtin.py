@@ -1,0 +1,129 @@
+"""Motions that come with the package, made by our own code on the body itself: a first run needs no file.
+
+    clip = builtin("walk", Anatomy.load("full"))
+
+Gaits are measured joint angles fitted to the body's feet (`gait`, `strides`).
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from myotrack.algebra.rotation import body_rates, of_unit
+from myotrack.algebra.spline import Spline
+from myotrack.anatomy.model import Anatomy
+from myotrack.clips.clip import RATE, Clip, Provenance
+from myotrack.clips.gait import GAITS, NOTES, stride_of
+from myotrack.clips.geometry import lowest_heights
+
+BUILTINS: dict[str, tuple[str, ...]] = {
+    "full": (*GAITS,),
+    "arms": (),
+}
+"""Names of the motions of each body."""
+SHORTEST = 4.0
+"""Gaits last at least this long, in whole strides [s]."""
+_READY: dict[tuple[str, str], Clip] = {}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A motion before it is a clip."""
+
+    control: Float[Tensor, "control pos"]
+    """Control points within the joint limits; samples within the spline."""
+    spline: Spline
+    contact: Bool[Tensor, "frame region"]
+    notes: tuple[str, ...]
+
+
+def builtin_names(body: str) -> tuple[str, ...]:
+    """Names of the motions of a body.
+
+    Raises:
+        ValueError: There is no body of that name.
+    """
+    if body not in BUILTINS:
+        raise ValueError(f"There is no body called '{body}'. The bodies are: {', '.join(BUILTINS)}.")
+    return BUILTINS[body]
+
+
+def builtin(name: str, anatomy: Anatomy) -> Clip:
+    """One of the motions, on a body; made once and kept.
+
+    Raises:
+        ValueError: The body has no motion of that name.
+    """
+    names = builtin_names(anatomy.name)
+    if name not in names:
+        raise ValueError(
+            f"There is no built-in motion '{name}' for the body '{anatomy.name}'. There are: {', '.join(names)}."
+        )
+    key = (name, anatomy.hash)
+    if key not in _READY:
+        with _one_thread():
+            _READY[key] = _clip(name, anatomy, _gait(name, anatomy))
+    return _READY[key]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many small matrices. Measured: on two shared cores one thread is ten times as fast as two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _clip(name: str, anatomy: Anatomy, draft: Draft) -> Clip:
+    pos, vel, acc = _motion(draft, anatomy.free)
+    return Clip(
+        name=name,
+        body=anatomy.name,
+        fingers=anatomy.fingers,
+        body_hash=anatomy.hash,
+        pos=pos,
+        vel=vel,
+        acc=acc,
+        contact=draft.contact,
+        subject="built-in",
+        provenance=Provenance("built-in", format="built-in", licence="Apache-2.0", notes=draft.notes),
+    )
+
+
+def _motion(draft: Draft, free: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Samples of the curve, its rates and accelerations; a root's quaternion is a spline made unit."""
+    value, first, second = (draft.spline.at(draft.control, order) for order in range(3))
+    if not free:
+        return value, first, second
+    unit, unit1, unit2 = of_unit(value[:, 3:7], first[:, 3:7], second[:, 3:7])
+    spin, spin1 = body_rates(unit, unit1, unit2)
+    return (
+        torch.cat([value[:, :3], unit, value[:, 7:]], dim=1),
+        torch.cat([first[:, :3], spin, first[:, 7:]], dim=1),
+        torch.cat([second[:, :3], spin1, second[:, 7:]], dim=1),
+    )
+
+
+def _gait(name: str, anatomy: Anatomy) -> Draft:
+    """Whole strides, at least `SHORTEST` long."""
+    gait = GAITS[name]
+    stride = stride_of(anatomy, gait)
+    period = round(gait.period * RATE)
+    samples = math.ceil(SHORTEST / gait.period) * period + 1
+    spline = Spline(samples, gait.stride, 1 / RATE)
+    control = stride.over(samples)
+    z = spline.at(control)[:period]
+    z[:, 3:7] = torch.nn.functional.normalize(z[:, 3:7], dim=1)
+    control[:, 2] -= min(0.0, float(lowest_heights(anatomy, anatomy.couplings.qpos(z).numpy()).min()))
+    right = torch.stack([stride.wish.stands[:, stride.sole.segment == part].any(dim=1) for part in range(2)], dim=1)
+    phase = torch.arange(samples) % period
+    contact = torch.cat([right[phase], right[(phase + period // 2) % period]], dim=1)
+    return Draft(control, spline, contact, NOTES[gait.measured])
