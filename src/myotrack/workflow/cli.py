@@ -86,6 +86,28 @@ class RetargetCommand:
 
 
 @dataclass(frozen=True)
+class ClipsCommand:
+    """List the clips of a folder: what they are, how good they are, and the course of one joint.
+
+    Try `myotrack clips clips`, or `myotrack clips clips --picture clips.png` for stick figures and joint angles.
+    The exit status is 1 if a file is damaged.
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    """Folder of clips."""
+    picture: Path | None = None
+    """Also draw the clips on a page (.png): stick figures, joint angles, stances."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def run(self) -> int:
+        """Look and print."""
+        from myotrack.workflow.clips import show_clips
+
+        return show_clips(self)
+
+
+@dataclass(frozen=True)
 class BenchCommand:
     """Measure how many control steps per second this machine simulates; on a CPU beside a plain MuJoCo loop.
 
@@ -145,6 +167,7 @@ class Myotrack:
     command: (
         Annotated[AnatomyCommand, tyro.conf.subcommand("anatomy")]
         | Annotated[RetargetCommand, tyro.conf.subcommand("retarget")]
+        | Annotated[ClipsCommand, tyro.conf.subcommand("clips")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
     ) = field()
