@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from myotrack.workflow.cli import ClipsCommand
 
 BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 24
+WIDTH = 12
 """Letters of a course."""
 ELBOW = "elbow_flex_r"
 
@@ -33,10 +33,12 @@ class Course:
         """Lowest and highest value."""
         return float(self.values.min()), float(self.values.max())
 
-    def __str__(self) -> str:
+    @property
+    def span_text(self) -> str:
+        """Both of them with their unit."""
         low, high = self.span
         digits = 0 if high - low >= 10 else 1
-        return f"{sparkline(self.values)} {low:.{digits}f} to {high:.{digits}f} {self.unit}"
+        return f"{low:.{digits}f}–{high:.{digits}f} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -170,16 +172,20 @@ def _print(folder: Path, found: list[Found], pages: list[Path]) -> None:
             str(one.clip.frames),
             one.clip.subject,
             one.clip.provenance.source,
-            str(one.course),
-            one.verdict,
+            sparkline(one.course.values),
+            one.course.span_text,
+            one.verdict.partition(":")[0],
         ]
         for one in found
-        if one.clip is not None
+        if one.clip is not None and one.course is not None
     ]
     if rows:
         whats = dict.fromkeys(one.course.what for one in found if one.course is not None)
-        headers = ["clip", "body", "s", "frames", "subject", "source", " or ".join(whats), "verdict"]
+        headers = ["clip", "body", "s", "frames", "subject", "source", " or ".join(whats), "range", "verdict"]
         print_table(f"Clips in {folder}, {RATE:.0f} frames per second", headers, rows)
+    poor = [[one.clip.name, one.verdict.partition(": ")[2]] for one in found if one.clip is not None and one.poor]
+    if poor:
+        print_table("Clips beyond the quality limits", ["clip", "first of all"], poor)
     damaged = [[one.path.name, one.trouble] for one in found if one.clip is None]
     if damaged:
         print_table("Files that are damaged", ["file", "trouble"], damaged)

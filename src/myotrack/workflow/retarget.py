@@ -146,6 +146,9 @@ def _print(report: dict[str, Any]) -> None:
     made = [_cells(row) for row in report["rows"] if row["status"] != "failed"]
     if made:
         print_table(f"Clips for the body {body}, in {report['out']}", headers, made)
+    poor = [[row["clip"], _verdict(row["poor"]).removeprefix("poor: ")] for row in report["rows"] if row["poor"]]
+    if poor:
+        print_table("Clips beyond the quality limits", ["clip", "first of all"], poor)
     failed = [[row["file"], row["error"]] for row in report["rows"] if row["status"] == "failed"]
     if failed:
         print_table("Files that failed; nothing was written for them", ["file", "trouble"], failed)
@@ -179,5 +182,5 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{quality.get('new_path_jumps', 0)}/{quality.get('path_jumps', 0)}",
         "" if speed is None else f"{speed:.1f}",
         row["status"],
-        _verdict(row["poor"]),
+        "poor" if row["poor"] else "pass",
     ]
