@@ -2,7 +2,8 @@
 
     clip = builtin("walk", Anatomy.load("full"))
 
-Gaits are measured joint angles fitted to the body's feet (`gait`, `strides`).
+Gaits are measured joint angles fitted to the body's feet (`gait`, `strides`); tasks are minimum-jerk paths of hands and
+pelvis solved for by inverse kinematics (`reach`, `tasks`, `postures`).
 """
 
 import math
@@ -20,14 +21,18 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import RATE, Clip, Provenance
 from myotrack.clips.gait import GAITS, NOTES, stride_of
 from myotrack.clips.geometry import lowest_heights
+from myotrack.clips.reach import NAMES
+from myotrack.clips.tasks import POSTURES, STEP, task
 
 BUILTINS: dict[str, tuple[str, ...]] = {
-    "full": (*GAITS,),
-    "arms": (),
+    "full": (*GAITS, "stand", *POSTURES, *NAMES),
+    "arms": (*NAMES,),
 }
 """Names of the motions of each body."""
 SHORTEST = 4.0
 """Gaits last at least this long, in whole strides [s]."""
+HEEL_OFF = 3e-3
+"""A heel that has risen by more does not stand [m]."""
 _READY: dict[tuple[str, str], Clip] = {}
 
 
@@ -67,7 +72,7 @@ def builtin(name: str, anatomy: Anatomy) -> Clip:
     key = (name, anatomy.hash)
     if key not in _READY:
         with _one_thread():
-            _READY[key] = _clip(name, anatomy, _gait(name, anatomy))
+            _READY[key] = _clip(name, anatomy, (_gait if name in GAITS else _task)(name, anatomy))
     return _READY[key]
 
 
@@ -127,3 +132,23 @@ def _gait(name: str, anatomy: Anatomy) -> Draft:
     phase = torch.arange(samples) % period
     contact = torch.cat([right[phase], right[(phase + period // 2) % period]], dim=1)
     return Draft(control, spline, contact, NOTES[gait.measured])
+
+
+def _task(name: str, anatomy: Anatomy) -> Draft:
+    """The curve through the postures of a task."""
+    made = task(anatomy, name)
+    stride = round(STEP * RATE)
+    control = Spline(len(made.z), 1, STEP).fit(made.z)
+    low, high = anatomy.limits()
+    control = torch.clamp(control, low, high)
+    spline = Spline((len(made.z) - 1) * stride + 1, stride, 1 / RATE)
+    contact = torch.ones(spline.samples, len(anatomy.foot_regions), dtype=torch.bool)
+    if anatomy.free:
+        z = spline.at(control)
+        z[:, 3:7] = torch.nn.functional.normalize(z[:, 3:7], dim=1)
+        lowest = lowest_heights(anatomy, anatomy.couplings.qpos(z).numpy())
+        control[:, 2] -= min(0.0, float(lowest.min()))
+        heel = torch.as_tensor(made.heel_height)[:, None]
+        risen = Spline(len(heel), 1, STEP).fit(heel)
+        contact[:, [0, 2]] = spline.at(risen) < HEEL_OFF
+    return Draft(control, spline, contact, made.notes)

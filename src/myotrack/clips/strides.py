@@ -140,7 +140,7 @@ class Stride:
         count = Spline(samples, self.wish.stride, 1 / RATE).controls
         index = torch.arange(count) - 1
         control = self.control[index % len(self.control)].clone()
-        control[:, 1] -= self.wish.speed * index * self.wish.stride / RATE
+        control[:, 1] -= self.wish.speed * index.double() * (self.wish.stride / RATE)
         return control
 
 
@@ -229,7 +229,7 @@ class _Problem:
         control = self.whole(half)
         z = self.sample @ control
         z[:, 3:7] = torch.nn.functional.normalize(z[:, 3:7], dim=1)
-        z[:, 1] -= self.wish.speed * self.looked_at / RATE
+        z[:, 1] -= self.wish.speed * self.looked_at.double() / RATE
         feet, design = self._feet(z)
         # The wish is a matter of differences, smoothness of values; of turns both are small.
         away = self._tangent(control, self.wish.z)
