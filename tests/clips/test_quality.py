@@ -207,8 +207,7 @@ def test_derivatives_that_are_not_those_of_the_positions_are_found(full: Anatomy
     quality = assess(honest, full)
     assert max(quality.velocity_residual, quality.acceleration_residual) < 0.01
     doubled = assess(altered(honest, vel=lambda vel: 2 * vel), full)
-    largest, rms = honest.vel[1:-1].abs().max(), honest.vel.square().mean().sqrt()
-    assert doubled.velocity_residual == pytest.approx(float(largest / (2 * rms)), rel=0.01)
+    assert doubled.velocity_residual == pytest.approx(0.5, rel=0.02)
     turned = altered(honest, vel=lambda vel: torch.cat([vel[:, :3], -vel[:, 3:6], vel[:, 6:]], dim=1))
     assert assess(turned, full).velocity_residual > 0.5
 

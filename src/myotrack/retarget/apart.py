@@ -85,7 +85,7 @@ class Apart:
         tuple[Float[Tensor, "frame pair 3"], Float[Tensor, "frame pair 3"]],
         Float[Tensor, "frame pair 3"],
     ]:
-        """Gap between the surfaces [m], the nearest points of both axes, and the direction from the second to the first.
+        """Gap between surfaces [m], the nearest points of both axes, and the direction from the second to the first.
 
         Nearest points of two line segments: Ericson (2005), Real-Time Collision Detection, section 5.1.9.
         """

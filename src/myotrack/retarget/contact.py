@@ -17,7 +17,7 @@ from myotrack.retarget.loads import Posed, placed
 from myotrack.retarget.residuals import Plant
 from myotrack.retarget.rig import Rig
 
-# All four tuned on CMU walks, runs, turns and jumps and on the force plates of Rajagopal et al. (2016).
+# All of these are tuned on CMU walks, runs, turns and jumps and on the force plates of Rajagopal et al. (2016).
 SLOW = 0.35
 """Speed along the floor below which a sphere may stand [m/s]."""
 LOW = 0.04
@@ -34,14 +34,20 @@ SHORTEST = 0.05
 """A stance is at least this long [s]."""
 WHILE, WANDER = 0.1, 0.015
 """Time [s] in which a standing sphere moves by less than so much [m]."""
+LENIENCE = 0.05
+"""Share of the body's own speed that is added to these: feet of a recorded runner slide by so much."""
 GAP = 0.03
 """Two stances closer than this are one [s]."""
-SLIP, HOVER = 0.0015, 0.001
+SLIP, HOVER = 0.001, 0.001
 """How firmly planted spheres are held along and above the floor [m]."""
 ONSET = (0.05, 0.2, 0.5)
 """Weight of a stance in its first and last frames."""
-FIRM = 0.5
+FIRM = 0.6
 """Weight from which a sphere is said to stand."""
+TRAVEL = 0.5
+"""Speed from which a body is on its way [m/s]."""
+MOST_SHARE, CROWD = 0.25, 0.04
+"""Largest share of the body's speed by which a standing foot is believed to slide, and how alike they all are."""
 BELT = 0.3
 """Speed from which feet that stand and slide all alike stand on a treadmill [m/s]."""
 
@@ -56,6 +62,8 @@ class Soles:
     """Of the lowest point [m]."""
     rolled: Float[Tensor, "frame sphere 2"]
     """How far each centre has come by rolling alone, since the first frame [m]."""
+    travel: Float[Tensor, "frame 2"]
+    """Path of the pelvis along the floor [m]."""
 
     @classmethod
     def of(cls, rig: Rig, posed: Posed) -> "Soles":
@@ -67,11 +75,15 @@ class Soles:
         # A sphere of radius r that turns by w without slip moves by w x (0, 0, r).
         rolling = torch.stack([turned[..., 1], -turned[..., 0]], dim=-1) * sole.radius[:, None]
         rolled = torch.cat([torch.zeros_like(rolling[:1]), rolling.cumsum(dim=0)])
-        return cls(centre, centre[..., 2] - sole.radius, rolled)
+        return cls(centre, centre[..., 2] - sole.radius, rolled, posed.pose.pos[:, rig.segment("pelvis"), :2])
 
     def stood(self) -> Float[Tensor, "frame sphere 2"]:
         """Path of the centres along the floor without what is rolling; constant where a foot stands [m]."""
         return self.centre[..., :2] - self.rolled
+
+    def haste(self, rate: float) -> Float[Tensor, "frame 1"]:
+        """By how much faster a standing sphere may seem to move, since the body moves fast [m/s]."""
+        return LENIENCE * (torch.gradient(self.travel, dim=0)[0] * rate).norm(dim=1, keepdim=True)
 
     def speed(self, rate: float) -> Float[Tensor, "frame sphere 2"]:
         """Velocity of the material at the bottom of each sphere [m/s]."""
@@ -101,8 +113,8 @@ class Floor:
 
 
 def find_floor(soles: Soles, rate: float) -> Floor | None:
-    """Fit a plane to where feet stand still; a tilt is only believed if the feet have been about. None if none stands."""
-    still = soles.speed(rate).norm(dim=-1) < SLOW
+    """Fit a plane to where feet stand still; a tilt counts only if the feet have been about. None if none stands."""
+    still = soles.speed(rate).norm(dim=-1) < SLOW + soles.haste(rate)
     still &= (torch.gradient(soles.height, dim=0)[0] * rate).abs() < SLOW
     lowest, sphere = torch.where(still, soles.height, torch.inf).min(dim=1)
     rows = torch.isfinite(lowest).nonzero()[:, 0]
@@ -119,7 +131,9 @@ def find_floor(soles: Soles, rate: float) -> Floor | None:
     # A path that is long one way and narrow the other says little about the slope across.
     ridge = torch.diag(torch.tensor([0.0, NARROW**2, NARROW**2], dtype=height.dtype))
     for _ in range(15):
-        solution = torch.linalg.solve(design.T @ (weight[:, None] * design) + weight.sum() * ridge, design.T @ (weight * height))
+        solution = torch.linalg.solve(
+            design.T @ (weight[:, None] * design) + weight.sum() * ridge, design.T @ (weight * height)
+        )
         away = height - design @ solution
         weight = torch.where(away > 0, 0.5, 1.0) / away.abs().clamp_min(0.003)
     slope = solution[1:]
@@ -130,13 +144,40 @@ def find_floor(soles: Soles, rate: float) -> Floor | None:
     return Floor(float(solution[0] - slope @ centre), slope, float(away.quantile(0.9)))
 
 
-def belt_path(rig: Rig, soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: float) -> Float[Tensor, "frame 2"] | None:
+def stride_ratio(rig: Rig, soles: Soles, rate: float) -> float:
+    """By how much the root's path must be longer for standing feet to stand; 1 if nothing tells.
+
+    Legs that are not quite the subject's, or a skeleton without the subject's shape, make every standing foot slide by
+    the same share of the body's speed.
+    """
+    hind = _under_heels(rig)
+    sphere = soles.height[:, hind].argmin(dim=1)
+    forward = torch.gradient(soles.travel, dim=0)[0] * rate
+    speed = forward.norm(dim=1)
+    rows = (speed > TRAVEL).nonzero()[:, 0]
+    foot = soles.speed(rate)[:, hind][rows, sphere[rows]]
+    share = (foot * forward[rows]).sum(dim=1) / speed[rows] ** 2
+    # Standing feet crowd at one share, swinging ones are spread out: take the densest place.
+    centres = torch.linspace(-MOST_SHARE, MOST_SHARE, 101, dtype=share.dtype)
+    density = torch.exp(-((share[:, None] - centres) ** 2) / (2 * CROWD**2)).sum(dim=0)
+    near = share[(share - centres[density.argmax()]).abs() < 2 * CROWD]
+    if len(near) < max(15, 0.2 * len(rows)):
+        return 1.0
+    return 1.0 / (1.0 - float(near.median()))
+
+
+def _under_heels(rig: Rig) -> Bool[Tensor, "sphere"]:
+    """Spheres of the hindfoot. Those of the toes are not placed well before the feet are planted."""
+    return torch.tensor([rig.anatomy.foot_regions[int(region)].endswith("hindfoot") for region in rig.sole.region])
+
+
+def belt_path(rig: Rig, soles: Soles, rate: float) -> Float[Tensor, "frame 2"] | None:
     """How far a treadmill has moved under the feet since the first frame [m]; None if there is none.
 
-    Feet on a belt all slide at one velocity while the pelvis stays where it is. The belt slows down at every landing, so
-    its velocity is that of the foot that stands, and in between it is interpolated.
+    Feet on a belt all slide at one velocity while the pelvis stays where it is. The belt slows down at every landing,
+    so its velocity is that of the foot that stands, and in between it is interpolated.
     """
-    hind = torch.tensor([rig.anatomy.foot_regions[int(region)].endswith("hindfoot") for region in rig.sole.region])
+    hind = _under_heels(rig)
     height, speed = soles.height[:, hind], soles.speed(rate)[:, hind]
     sink = torch.gradient(height, dim=0)[0] * rate
     low = (height < LOW) & (sink.abs() < SLOW)
@@ -149,7 +190,7 @@ def belt_path(rig: Rig, soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: fl
         if len(near):
             common = near.median(dim=0).values
     near = velocity[(velocity - common).norm(dim=-1) < 0.5]
-    travelled = (pelvis[-1] - pelvis[0]).norm() * rate / len(pelvis)
+    travelled = (soles.travel[-1] - soles.travel[0]).norm() * rate / len(soles.travel)
     if common.norm() < BELT or len(near) < 0.5 * len(velocity) or travelled > 0.3 * common.norm():
         return None
     stands = low & ((speed - common).norm(dim=-1) < 0.5)
@@ -161,9 +202,7 @@ def belt_path(rig: Rig, soles: Soles, pelvis: Float[Tensor, "frame 2"], rate: fl
     value = torch.where(total > 0, own, common) * sure
     window = torch.hann_window(9, periodic=False, dtype=height.dtype)[None, None]
     smooth, norm = (
-        torch.nn.functional.conv1d(
-            torch.nn.functional.pad(part.T[:, None], (4, 4), mode="replicate"), window
-        )[:, 0].T
+        torch.nn.functional.conv1d(torch.nn.functional.pad(part.T[:, None], (4, 4), mode="replicate"), window)[:, 0].T
         for part in (value, sure)
     )
     return (smooth / norm).cumsum(dim=0) / rate
@@ -173,24 +212,26 @@ def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
     """When each sphere stands.
 
     Recorded feet hover or sink by a centimetre or two, each part of the sole by another amount, so a sphere is low when
-    it is near the height at which it usually rests.
+    it is near the height at which it usually rests; and they slide the more the faster the body moves.
     """
+    haste = soles.haste(rate)
     speed = soles.speed(rate).norm(dim=-1)
-    resting = torch.where((speed < SLOW / 2) & (soles.height < LOW), soles.height, torch.nan)
-    level = torch.nan_to_num(resting.nanmedian(dim=0).values).clamp(-LOW, LOW)
-    standing = (speed < SLOW) & (soles.height - level < NEAR) & _staying(soles, rate)
+    slow = speed < SLOW + haste
+    resting = torch.where((speed < SLOW / 2 + haste) & (soles.height.abs() < LOW), soles.height, torch.nan)
+    level = torch.nan_to_num(resting.nanmedian(dim=0).values)
+    standing = slow & (soles.height - level < NEAR) & _staying(soles, haste, rate)
     standing = ~_without_short_runs(~standing, round(GAP * rate))
     return _without_short_runs(standing, round(SHORTEST * rate))
 
 
-def _staying(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
+def _staying(soles: Soles, haste: Float[Tensor, "frame 1"], rate: float) -> Bool[Tensor, "frame sphere"]:
     """Whether a sphere has been, or will be, at about the same place for a while. A sliding foot has not."""
     stood = soles.stood()
-    while_ = min(round(WHILE * rate), len(stood) - 1)
-    moved = (stood[while_:] - stood[:-while_]).norm(dim=-1)
-    before = torch.cat([moved[:1].expand(while_, -1), moved])
-    after = torch.cat([moved, moved[-1:].expand(while_, -1)])
-    return torch.minimum(before, after) < WANDER
+    span = min(round(WHILE * rate), len(stood) - 1)
+    moved = (stood[span:] - stood[:-span]).norm(dim=-1)
+    before = torch.cat([moved[:1].expand(span, -1), moved])
+    after = torch.cat([moved, moved[-1:].expand(span, -1)])
+    return torch.minimum(before, after) < WANDER + WHILE * haste
 
 
 def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plant:
@@ -246,7 +287,9 @@ def anchors(soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor
     number = _run_numbers(planted)
     runs = int(number.max()) + 1
     sums = stood.new_zeros(runs, 2).index_add_(0, number.reshape(-1), stood.reshape(-1, 2))
-    counts = stood.new_zeros(runs).index_add_(0, number.reshape(-1), torch.ones_like(number.reshape(-1), dtype=stood.dtype))
+    counts = stood.new_zeros(runs).index_add_(
+        0, number.reshape(-1), torch.ones_like(number.reshape(-1), dtype=stood.dtype)
+    )
     mean = sums / counts.clamp_min(1.0)[:, None]
     return mean[number] + soles.rolled
 

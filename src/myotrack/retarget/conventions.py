@@ -97,6 +97,11 @@ SKELETONS: dict[str, Convention] = {
     "Mixamo": Convention({
         role: f"mixamorig:{name}" for role, name in _legs_arms(chest="Spine2", hand="{Side}HandIndex1").items()
     }),
+    "Poser, DAZ, cgspeed's CMU": Convention({
+        "root": "hip", "chest": "chest", "neck": "neck", "head": "head",
+        "hip": "{s}Thigh", "knee": "{s}Shin", "ankle": "{s}Foot", "toe": "{s}Foot_end",
+        "shoulder": "{s}Shldr", "elbow": "{s}ForeArm", "wrist": "{s}Hand", "hand": "{s}Mid1",
+    }),
     "Xsens": Convention({
         "root": "Hips", "chest": "Chest4", "neck": "Neck", "head": "Head",
         "hip": "{Side}Hip", "knee": "{Side}Knee", "ankle": "{Side}Ankle", "toe": "{Side}Toe",

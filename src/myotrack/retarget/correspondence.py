@@ -1,7 +1,7 @@
 """Which recorded point belongs where on the body: the conventions of motion capture, resolved for one recording.
 
-Joint centres and markers are treated alike. Each has a segment it moves with, a place where a generic body has it, and a
-spread that says how far from there a person may have it. The place itself is found by `subject.fit_subject`.
+Joint centres and markers are treated alike. Each has a segment it moves with, a place where a generic body has it, and
+a spread that says how far from there a person may have it. The place itself is found by `subject.fit_subject`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from myotrack.capture.recording import Recording
 from myotrack.retarget.conventions import SKELETONS, Convention
-from myotrack.retarget.markers import MARKER_SETS, Placement, read_marker_file, resolve
+from myotrack.retarget.markers import COLUMNS, MARKER_SETS, Placement, read_marker_file, resolve
 from myotrack.retarget.rest import turn_targets
 from myotrack.retarget.rig import Rig
 
@@ -86,7 +86,7 @@ def correspond(recording: Recording, rig: Rig, markers: Path | None = None) -> C
     else:
         name, placements = _best(recording)
     rows = {point: placed for point, placed in placements.items() if point in recording.names}
-    seen = np.isfinite(recording.points).all(axis=2)
+    seen: np.ndarray = np.isfinite(recording.points).all(axis=2)
     present = {point: seen[:, recording.names.index(point)].any() for point in rows}
     resolved = {
         point: spot for point, placed in rows.items() if present[point] and (spot := resolve(placed, rig)) is not None
@@ -95,8 +95,9 @@ def correspond(recording: Recording, rig: Rig, markers: Path | None = None) -> C
     if len(resolved) < FEWEST[rig.anatomy.name]:
         listed = ", ".join(unused[:40]) + (", ..." if len(unused) > 40 else "")
         raise ValueError(
-            f"{recording.origin.file}: only {len(resolved)} points are known by name; not recognised: {listed or 'none'}. "
-            "Name them in a marker file (--markers FILE.csv with the columns point, segment, forward, left, up, spread)."
+            f"{recording.origin.file}: only {len(resolved)} points are known by name; not recognised: "
+            f"{listed or 'none'}. Name them in a marker file (--markers FILE.csv with the columns "
+            f"{', '.join(COLUMNS)})."
         )
     names = tuple(resolved)
     column = [recording.names.index(point) for point in names]

@@ -3,8 +3,8 @@
 A residual r of a point p on a segment changes with the segment's twist (spin, shift): dr = shift + spin x p. Its square
 thus adds a 6 x 6 stiffness and a 6-vector to the segment. All residuals of a segment add up, all segments that a
 coordinate moves add up, and two coordinates interact through what the further one moves. This is the composite
-rigid-body algorithm, with stiffness in the place of inertia. Source: Featherstone (2008), Rigid Body Dynamics Algorithms,
-section 6.2.
+rigid-body algorithm, with stiffness in the place of inertia. Source: Featherstone (2008), Rigid Body Dynamics
+Algorithms, section 6.2.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,7 @@ class Posed:
     pose: LandmarkPose
     twists: Twists
 
-    def points(
-        self, segment: Int[Tensor, "point"], place: Float[Tensor, "point 3"]
-    ) -> Float[Tensor, "frame point 3"]:
+    def points(self, segment: Int[Tensor, "point"], place: Float[Tensor, "point 3"]) -> Float[Tensor, "frame point 3"]:
         """Points fixed to segments, in the world."""
         return placed(self.pose, segment, place)
 

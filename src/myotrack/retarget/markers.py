@@ -161,7 +161,8 @@ MARKER_SETS: dict[str, dict[str, Placement]] = {
     "Rajagopal, OpenSim": _set(
         {"S2": "sacrum", "C7": "c7", "CLAV": "sternum_top"},
         {
-            "{S}.Shoulder": "acromion", "{S}.Clavicle": "clavicle", "{S}.Biceps": "biceps", "{S}.Elbow": "elbow_lateral",
+            "{S}.Shoulder": "acromion", "{S}.Clavicle": "clavicle", "{S}.Biceps": "biceps",
+            "{S}.Elbow": "elbow_lateral",
             "{S}.MElbow": "elbow_medial", "{S}.Forearm": "forearm", "{S}.Wrist": "wrist", "{S}.ASIS": "asis",
             "{S}.PSIS": "psis", "{S}.TH1": "thigh_upper", "{S}.TH2": "thigh_front", "{S}.TH3": "thigh_lower",
             "{S}.TH4": "thigh_lower", "{S}.Knee": "knee_lateral", "{S}.MKnee": "knee_medial", "{S}.SH1": "shank_upper",

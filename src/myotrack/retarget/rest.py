@@ -55,10 +55,12 @@ def rest_facing(tree: Tree, convention: Convention) -> Float[np.ndarray, "3 3"] 
     hips = [joint("hip", side) for side in SIDES]
     ankles = [joint("ankle", side) for side in SIDES]
     neck = joint("neck", "right")
-    if any(point is None for point in (*hips, *ankles, neck)):
+    found = [point for point in (*hips, *ankles, neck) if point is not None]
+    if len(found) < 5:
         return None
-    across = hips[1] - hips[0]
-    middle, feet = (hips[0] + hips[1]) / 2, (ankles[0] + ankles[1]) / 2
+    right_hip, left_hip, right_ankle, left_ankle, neck = found
+    across = left_hip - right_hip
+    middle, feet = (right_hip + left_hip) / 2, (right_ankle + left_ankle) / 2
     up, down = neck - middle, feet - middle
     length = np.linalg.norm(up) + np.linalg.norm(down)
     upright = up[2] > 0.9 * np.linalg.norm(up) and -down[2] > 0.9 * np.linalg.norm(down)
@@ -101,5 +103,3 @@ def _least_turn(start: np.ndarray, end: np.ndarray) -> Float[np.ndarray, "3 3"]:
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     return np.eye(3) + cross + cross @ cross / (1 + cosine)
-
-

@@ -226,7 +226,9 @@ def _build(anatomy: Anatomy) -> Rig:
         part_of_segment=torch.as_tensor(part_of_segment),
         part_of_body=part_of_body,
         kinematics=_segment_kinematics(anatomy, segments, None),
-        basis=tuple(_segment_kinematics(anatomy, segments, np.eye(len(PARTS))[part][part_of_body]) for part in range(len(PARTS))),
+        basis=tuple(
+            _segment_kinematics(anatomy, segments, np.eye(len(PARTS))[part][part_of_body]) for part in range(len(PARTS))
+        ),
         sole=spheres.soles(),
         guard=spheres.others(),
         low=low[skip:],
@@ -273,8 +275,8 @@ def _spheres(anatomy: Anatomy, segments: tuple[str, ...]) -> Spheres:
         else:
             continue
         origin = data.xpos[model.body(body_name(segments[carrier])).id]
-        for end in ends:
-            rows.append((carrier, FACING.T @ (end - origin), float(model.geom_size[geom, 0]), feet.get(body, -1)))
+        radius, region = float(model.geom_size[geom, 0]), feet.get(body, -1)
+        rows += [(carrier, FACING.T @ (end - origin), radius, region) for end in ends]
     return Spheres(
         segment=torch.tensor([row[0] for row in rows], dtype=torch.int64),
         offset=torch.tensor(np.array([row[1] for row in rows]).reshape(-1, 3)),

@@ -37,7 +37,7 @@ class Problem:
     """The body in its own size, for what stands on the floor."""
     scale: float
     """Subject's size over the body's, for the path of the root."""
-    follow: Follow | None
+    follow: Follow
     stand: Stand | None
     plant: Plant | None
     apart: Apart | None
@@ -103,18 +103,13 @@ class Problem:
 
     def _frames(self, z: Tensor, rows: slice, skip: int) -> tuple[float, Tensor, Tensor]:
         """Cost, curvature and gradient of some frames, in their coordinates."""
-        size = self.subject.couplings.coordinate_size
-        total = z.new_zeros(len(z), size, size)
-        slope = z.new_zeros(len(z), size)
-        cost = z.new_zeros(())
-        if self.follow is not None or self.stand is not None:
-            posed = pose(self.subject, z, self.scale)
-            loads = Loads(len(z), len(self.subject.reaches), z)
-            for residual in (self.follow, self.stand):
-                if residual is not None:
-                    residual.add(loads, posed, rows)
-            block, gradient = loads.reduce(posed.twists, self.subject.reaches)
-            total, slope, cost = total + block, slope + gradient, cost + loads.cost
+        posed = pose(self.subject, z, self.scale)
+        loads = Loads(len(z), len(self.subject.reaches), z)
+        self.follow.add(loads, posed, rows)
+        if self.stand is not None:
+            self.stand.add(loads, posed, rows)
+        total, slope = loads.reduce(posed.twists, self.subject.reaches)
+        cost = loads.cost
         if self.plant is not None:
             posed = pose(self.body, z, 1.0)
             loads = Loads(len(z), len(self.body.reaches), z)

@@ -21,8 +21,8 @@ FRAMES = 48
 """Frames that sizes and places are fitted to. Tuned: twice as many change sizes by less than 0.5 %."""
 STEPS = 14
 SIZE_SPREAD = 0.06
-"""How far a part's size may be from the mean of all, as a share, one standard deviation. Tuned, after the spread of limb
-proportions among adults (Winter 2009, table 4.1: 3-6 %)."""
+"""How far a part's size may be from the mean of all, as a share, one standard deviation. Tuned, after the spread of
+limb proportions among adults (Winter 2009, table 4.1: 3-6 %)."""
 LOOSE = 1.5
 """Standard deviation of joint angles about the starting posture [rad]: only so that every equation has an answer."""
 START_DEG = {"shoulder_elv": 30.0, "elbow_flex": 30.0, "knee_angle": 10.0}
@@ -289,5 +289,3 @@ def _moved(
         new = torch.cat([new[:, :3], turned, new[:, 6:]], dim=1)
     size = (size + d_shared[: len(PARTS)]).clamp(0.3, 3.0)
     return new, size, shift + d_shared[len(PARTS) :].reshape(-1, 3)
-
-

@@ -1,0 +1,19 @@
+"""Choices of a retargeting that users can make."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices of a retargeting."""
+
+    markers: Path | None = None
+    """File that says where points belong, for names that are not known."""
+    plant: bool = True
+    """Let the feet stand on the floor without slipping, hovering or sinking, and limbs not pass through each other.
+    Without it the clip is plain inverse kinematics, whose joint angles are closer to the recording."""
+    treadmill: bool = True
+    """Turn walking on a belt into walking over ground, where feet slide all alike."""
+    device: str = "cpu"
+    """'cpu' or 'cuda'."""

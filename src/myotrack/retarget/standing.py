@@ -1,0 +1,157 @@
+"""A motion that stands on the floor: the floor levelled, a belt stopped, soles planted, nothing below ground."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from myotrack.algebra.quaternion import multiply, to_matrix
+from myotrack.clips.clip import RATE
+from myotrack.retarget.contact import (
+    Soles,
+    anchored,
+    belt_path,
+    find_floor,
+    find_stances,
+    plant,
+    standing_regions,
+    stride_ratio,
+)
+from myotrack.retarget.correspondence import Correspondence
+from myotrack.retarget.curve import Curve
+from myotrack.retarget.rig import Rig
+from myotrack.retarget.settings import Settings
+from myotrack.retarget.solver import Problem, pose
+
+ROUNDS = 2
+"""How often the stances' places are taken anew."""
+STEPS = 5
+"""Steps of the solver in each round."""
+UNEVEN = 0.03
+"""Distance of stances from a plane from which the ground is not flat [m]."""
+DRAWN = 0.05
+"""Share by which a path must be too short or too long before it is drawn out."""
+FLAT_SPHERES = 5
+"""Of the eight spheres under a foot, those that stand when it is flat."""
+FLAT_FRAMES = 10
+"""Frames of standing flat from which the places of points on a foot can be told."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A problem, and the best curve so far; both move together."""
+
+    problem: Problem
+    curve: Curve
+    rig: Rig
+
+    def soles(self) -> Soles:
+        """How the soles move, on the body's own size."""
+        return Soles.of(self.rig, pose(self.problem.body, self.curve.z(), 1.0))
+
+    def turned(self, turn: Float[Tensor, "4"]) -> "Motion":
+        """Everything rotated about the world's origin."""
+        matrix = to_matrix(turn)
+        control = self.curve.control.clone()
+        control[:, :3] = control[:, :3] @ matrix.mT
+        control[:, 3:7] = multiply(turn.expand(len(control), 4), control[:, 3:7])
+        follow, stand = self.problem.follow, self.problem.stand
+        problem = replace(
+            self.problem,
+            follow=replace(follow, target=follow.target @ matrix.mT),
+            stand=replace(stand, target=matrix @ stand.target) if stand is not None else None,
+        )
+        return replace(self, problem=problem, curve=replace(self.curve, control=control))
+
+    def shifted(self, shift: Float[Tensor, "frame 3"]) -> "Motion":
+        """Everything moved, by lengths in the body's own size [m]."""
+        control = self.curve.control.clone()
+        control[:, :3] += self.curve.spline.fit(shift)
+        follow = self.problem.follow
+        follow = replace(follow, target=follow.target + shift[:, None] * self.problem.scale)
+        return replace(self, problem=replace(self.problem, follow=follow), curve=replace(self.curve, control=control))
+
+    def along(self, path: Float[Tensor, "frame 2"]) -> "Motion":
+        """Everything moved along the floor [m]."""
+        return self.shifted(torch.cat([path, torch.zeros_like(path[:, :1])], dim=1))
+
+    def raised(self, height: float) -> "Motion":
+        """Everything moved up [m]."""
+        shift = torch.zeros(self.curve.spline.samples, 3, dtype=torch.float64)
+        shift[:, 2] = height
+        return self.shifted(shift)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A motion that stands on the floor."""
+
+    motion: Motion
+    contact: Bool[Tensor, "frame region"]
+    """Which foot regions stand."""
+    notes: tuple[str, ...]
+    """What was done for it."""
+
+
+def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing:
+    """Find the floor and the stances, and solve again with the soles planted."""
+    motion, notes = _on_level_floor(motion, settings)
+    soles = motion.soles()
+    planted = find_stances(soles, RATE)
+    held = plant(motion.rig, soles, planted)
+    if planted.any():
+        # The whole sole rests on the floor, not its lowest point.
+        gap = (soles.height - held.rise[: soles.height.shape[1]])[planted]
+        motion = motion.raised(-float(gap.median()))
+    for _ in range(ROUNDS):
+        problem = replace(motion.problem, plant=held)
+        motion = replace(motion, problem=problem, curve=problem.solve(motion.curve, steps=STEPS))
+        held = anchored(held, motion.soles())
+        motion = replace(motion, problem=_settled(motion, match, planted))
+    return Standing(motion, standing_regions(motion.rig, motion.soles(), held), notes)
+
+
+def _on_level_floor(motion: Motion, settings: Settings) -> tuple[Motion, tuple[str, ...]]:
+    """With a path that fits the legs, a floor that is level and at zero, and a belt that stands still."""
+    notes = []
+    soles = motion.soles()
+    ratio = stride_ratio(motion.rig, soles, RATE)
+    if abs(ratio - 1) > DRAWN:
+        motion = motion.along((ratio - 1) * (soles.travel - soles.travel[0]))
+        notes.append(f"path over the ground drawn out by {ratio:.3f}, so that standing feet stay where they are")
+    floor = find_floor(motion.soles(), RATE)
+    if floor is not None:
+        motion = motion.turned(floor.levelling())
+        height = (find_floor(motion.soles(), RATE) or floor).offset
+        motion = motion.raised(-height)
+        notes.append(f"floor levelled by {math.degrees(floor.tilt):.1f} deg and moved by {-1000 * height:+.0f} mm")
+        if floor.unevenness > UNEVEN:
+            notes.append(f"the ground is uneven: stances are up to {1000 * floor.unevenness:.0f} mm from a plane")
+    belt = belt_path(motion.rig, motion.soles(), RATE) if settings.treadmill else None
+    if belt is not None:
+        motion = motion.along(-belt)
+        speed = float((belt[-1] - belt[0]).norm()) * motion.problem.scale * RATE / (len(belt) - 1)
+        notes.append(f"treadmill at {speed:.2f} m/s turned into motion over ground")
+    return motion, tuple(notes)
+
+
+def _settled(motion: Motion, match: Correspondence, planted: Bool[Tensor, "frame sphere"]) -> Problem:
+    """Points moved on their segments to where they are on average, now that the feet stand flat on the floor.
+
+    Points on the feet are judged while their foot stands, so that standing asks nothing of the ankle.
+    """
+    problem, rig = motion.problem, motion.rig
+    posed = pose(problem.subject, motion.curve.z(), problem.scale)
+    away = problem.follow.target - posed.points(match.segment, problem.follow.place)
+    local = (posed.pose.rotation[:, match.segment].mT @ away[..., None]).squeeze(-1)
+    for side in ("right", "left"):
+        foot = torch.tensor([rig.segment(f"{side}_{part}") for part in ("talus", "foot", "toes")])
+        stands = planted[:, torch.isin(rig.sole.segment, foot)].sum(dim=1) >= FLAT_SPHERES
+        if stands.sum() >= FLAT_FRAMES:
+            mine = torch.isin(match.segment, foot)
+            local[:, mine] = torch.where(stands[:, None, None], local[:, mine], torch.nan)
+    mean = torch.nan_to_num(local.nanmean(dim=0))  # A point that was never seen stays where it is.
+    share = (match.spread**2 / (match.spread**2 + match.error**2 / 4))[:, None]
+    return replace(problem, follow=replace(problem.follow, place=problem.follow.place + share * mean))
