@@ -71,7 +71,7 @@ class Plate:
     @property
     def centre(self) -> Float[np.ndarray, "sample 3"]:
         """Centre of pressure on the ground z = 0 [m]; NaN where the plate carries less than 10 N."""
-        fx, fy, fz = self.force.T
+        _, _, fz = self.force.T
         mx, my, _ = self.moment.T
         loaded = np.where(np.abs(fz) >= 10.0, fz, np.nan)
         return np.stack([-my / loaded, mx / loaded, np.where(np.isnan(loaded), np.nan, 0.0)], axis=1)

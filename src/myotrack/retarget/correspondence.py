@@ -18,9 +18,6 @@ from myotrack.retarget.markers import COLUMNS, MARKER_SETS, Placement, read_mark
 from myotrack.retarget.rest import turn_targets
 from myotrack.retarget.rig import Rig
 
-FEWEST = {"full": 8, "arms": 4}
-"""Points without which a body cannot be posed: about the joints of one limb less than all."""
-
 
 @dataclass(frozen=True)
 class Correspondence:
@@ -68,13 +65,14 @@ class Correspondence:
         )
 
 
-def correspond(recording: Recording, rig: Rig, markers: Path | None = None) -> Correspondence:
+def correspond(recording: Recording, rig: Rig, markers: Path | None = None, fewest: int = 4) -> Correspondence:
     """Find out which points of a recording are what.
 
     Args:
         recording: Joint centres or markers.
         rig: The body.
         markers: A file that says where each point belongs; otherwise the known conventions are tried.
+        fewest: How many points must be recognised.
 
     Raises:
         ValueError: Too few points are recognised; the message lists those that were not.
@@ -92,7 +90,7 @@ def correspond(recording: Recording, rig: Rig, markers: Path | None = None) -> C
         point: spot for point, placed in rows.items() if present[point] and (spot := resolve(placed, rig)) is not None
     }
     unused = tuple(point for point in recording.names if point not in rows)
-    if len(resolved) < FEWEST[rig.anatomy.name]:
+    if len(resolved) < fewest:
         listed = ", ".join(unused[:40]) + (", ..." if len(unused) > 40 else "")
         raise ValueError(
             f"{recording.origin.file}: only {len(resolved)} points are known by name; not recognised: "

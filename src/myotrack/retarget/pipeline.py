@@ -35,8 +35,11 @@ from myotrack.retarget.settings import Settings as Settings
 from myotrack.retarget.solver import Problem, pose, tangent
 from myotrack.retarget.standing import Motion, stand
 from myotrack.retarget.subject import Subject, fit_subject, starting_posture
+from myotrack.retarget.trunk import on_thorax
 
 STEP = 1 / RATE
+FEWEST = {"full": 8, "arms": 4}
+"""Points without which a body cannot be posed."""
 COARSE = 8
 """Samples per frame, each a knot, of the first search."""
 COARSE_SMOOTH = 10.0
@@ -100,17 +103,30 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     settings = settings or Settings()
     clock = _Clock()
     rig = Rig.of(anatomy)
-    if recording.kind == "coordinates":
-        recording = posed(recording, anatomy)
-    match = correspond(recording, rig, settings.markers)
+    # A body on a fixed trunk has no say in where the thorax goes: that takes the whole person.
+    whole = rig if anatomy.free else Rig.of(Anatomy.load("full"))
+    if recording.coordinates is not None and recording.points is None:
+        ours = recording.coordinates.skeleton != "OpenSim"
+        recording = posed(recording, anatomy if ours else whole.anatomy)
+    match = correspond(recording, whole, settings.markers, FEWEST[anatomy.name])
     points, turns = resampled(recording, match)
-    turns = with_flat_feet(points, turns, match, rig)
+    turns = with_flat_feet(points, turns, match, whole)
     clock.lap("points")
-    subject = fit_subject(points, turns, match, rig)
+    subject = fit_subject(points, turns, match, whole)
     clock.lap("subject")
-    problem = _problem(points, turns, match, subject, rig)
-    curve = _coarse(problem, match, subject, rig)
+    problem = _problem(points, turns, match, subject, whole)
+    curve = _coarse(problem, match, subject, whole)
     clock.lap("coarse")
+    if not anatomy.free:
+        z = problem.solve(curve, steps=FINE_STEPS).z()
+        z = torch.cat([z[:, :3] * subject.legs, z[:, 3:]], dim=1)
+        own = correspond(recording, rig, settings.markers, FEWEST[anatomy.name])
+        points, turns = resampled(recording, own)
+        points, turns, subject = on_thorax(points, turns, z, (whole, match, subject), (rig, own))
+        match, problem = own, _problem(points, turns, own, subject, rig)
+        curve = _coarse(problem, match, subject, rig)
+        problem = replace(problem, apart=Apart.of(rig) if settings.plant else None)
+        clock.lap("trunk")
     curve = problem.solve(curve, steps=FINE_STEPS)
     clock.lap("fine")
     contact = torch.zeros(len(points), len(anatomy.foot_regions), dtype=torch.bool)
@@ -147,11 +163,11 @@ def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subj
     return Problem(
         subject=subject.kinematics(rig),
         body=rig.kinematics,
-        scale=subject.legs,
+        scale=subject.legs if rig.anatomy.free else 1.0,
         follow=Follow(match.segment, subject.place, points, match.error),
         stand=Stand(match.turn_segment, turns, match.turn_error) if len(match.turn_segment) else None,
         plant=None,
-        apart=Apart.of(rig),
+        apart=None,
         settle=Settle(tangent(rig.anatomy.rest[None], skip)[0], loose),
         smooth=jerk,
         low=rig.low,
@@ -187,7 +203,12 @@ def _coarse(problem: Problem, match: Correspondence, subject: Subject, rig: Rig)
 
 
 def _clip(
-    recording: Recording, rig: Rig, curve: Curve, contact: Tensor | None, subject: Subject, notes: tuple[str, ...]
+    recording: Recording,
+    rig: Rig,
+    curve: Curve,
+    contact: Bool[Tensor, "frame region"],
+    subject: Subject,
+    notes: tuple[str, ...],
 ) -> Clip:
     pos, vel, acc = curve.motion()
     anatomy = rig.anatomy
@@ -210,5 +231,5 @@ def _clip(
             licence=origin.licence or "",
             notes=(*origin.notes, f"sizes of the subject over the body: {sizes}", *notes),
         ),
-        scale=subject.legs,
+        scale=subject.legs if anatomy.free else subject.reach,
     )

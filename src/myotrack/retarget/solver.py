@@ -110,12 +110,13 @@ class Problem:
             self.stand.add(loads, posed, rows)
         total, slope = loads.reduce(posed.twists, self.subject.reaches)
         cost = loads.cost
-        if self.plant is not None:
+        if self.plant is not None or self.apart is not None:
             posed = pose(self.body, z, 1.0)
-            loads = Loads(len(z), len(self.body.reaches), z)
-            self.plant.add(loads, posed, rows)
-            block, gradient = loads.reduce(posed.twists, self.body.reaches)
-            total, slope, cost = total + block, slope + gradient, cost + loads.cost
+            if self.plant is not None:
+                loads = Loads(len(z), len(self.body.reaches), z)
+                self.plant.add(loads, posed, rows)
+                block, gradient = loads.reduce(posed.twists, self.body.reaches)
+                total, slope, cost = total + block, slope + gradient, cost + loads.cost
             if self.apart is not None:
                 value, block, gradient = self.apart.add(posed, self.body.reaches)
                 total, slope, cost = total + block, slope + gradient, cost + value

@@ -38,7 +38,9 @@ class Subject:
     place: Float[Tensor, "point 3"]
     """Of every point in its segment's frame, in the subject's size [m]."""
     legs: float
-    """Length of the legs over the body's; of the arms where a body has no legs."""
+    """Length of the legs over the body's."""
+    reach: float
+    """Length of the arms over the body's."""
 
     def kinematics(self, rig: Rig) -> Kinematics:
         """The body in the subject's size."""
@@ -84,7 +86,7 @@ def fit_subject(
         z, size, shift = _moved(best, system, damping, rig)
     _, size, shift = best
     own = match.place * size[rig.part_of_segment[match.segment]][:, None]
-    return Subject(size, own + shift, _leg_scale(size, rig))
+    return Subject(size, own + shift, _legs(size, rig), _reach(size, rig))
 
 
 def starting_posture(
@@ -169,16 +171,21 @@ def _neighbours(one: str, other: str) -> bool:
     return one == other or frozenset((one, other)) in pairs
 
 
-def _leg_scale(size: Float[Tensor, "part"], rig: Rig) -> float:
-    """Length of the chain of limbs that carries the body, over the body's own."""
-    tree = rig.kinematics.pose(rig.anatomy.rest[None]).pos[0]
-    chain = ["thigh", "shank", "talus", "toes"] if rig.anatomy.free else ["upper_arm", "forearm", "hand"]
-    parts = ["thigh", "shank", "foot"] if rig.anatomy.free else ["upper_arm", "forearm"]
-    spots = torch.stack([tree[rig.segment(f"right_{name}")] for name in chain])
-    lengths = spots.diff(dim=0).norm(dim=1)
-    if rig.anatomy.free:
-        lengths[2] = tree[rig.segment("right_talus"), 2]
-    own = torch.stack([size[PARTS.index(part)] for part in parts])
+def _legs(size: Float[Tensor, "part"], rig: Rig) -> float:
+    """Height of the hips over the ankles, and of these over the floor, over the body's own."""
+    spots = rig.kinematics.pose(rig.anatomy.rest[None]).pos[0]
+    hip, knee, ankle = (spots[rig.segment(f"right_{name}")] for name in ("thigh", "shank", "talus"))
+    lengths = torch.stack([(hip - knee).norm(), (knee - ankle).norm(), ankle[2]])
+    own = size[[PARTS.index(part) for part in ("thigh", "shank", "foot")]]
+    return float((lengths * own).sum() / lengths.sum())
+
+
+def _reach(size: Float[Tensor, "part"], rig: Rig) -> float:
+    """Distance from shoulder to hand along the arm, over the body's own."""
+    spots = rig.kinematics.pose(rig.anatomy.rest[None]).pos[0]
+    joints = torch.stack([spots[rig.segment(f"right_{name}")] for name in ("upper_arm", "forearm", "hand")])
+    lengths = joints.diff(dim=0).norm(dim=1)
+    own = size[[PARTS.index(part) for part in ("upper_arm", "forearm")]]
     return float((lengths * own).sum() / lengths.sum())
 
 
