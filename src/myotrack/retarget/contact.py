@@ -184,11 +184,11 @@ def belt_path(rig: Rig, soles: Soles, rate: float) -> Float[Tensor, "frame 2"] |
     velocity = speed[low]
     if len(velocity) < 20:
         return None
-    common = velocity.median(dim=0).values
+    common = velocity.quantile(0.5, dim=0)
     for radius in (0.8, 0.6, 0.5, 0.5, 0.5):  # Towards the crowd: what swings low is spread out [m/s].
         near = velocity[(velocity - common).norm(dim=-1) < radius]
         if len(near):
-            common = near.median(dim=0).values
+            common = near.quantile(0.5, dim=0)
     near = velocity[(velocity - common).norm(dim=-1) < 0.5]
     travelled = (soles.travel[-1] - soles.travel[0]).norm() * rate / len(soles.travel)
     if common.norm() < BELT or len(near) < 0.5 * len(velocity) or travelled > 0.3 * common.norm():

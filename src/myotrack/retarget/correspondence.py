@@ -84,7 +84,7 @@ def correspond(recording: Recording, rig: Rig, markers: Path | None = None, fewe
     else:
         name, placements = _best(recording)
     rows = {point: placed for point, placed in placements.items() if point in recording.names}
-    seen: np.ndarray = np.isfinite(recording.points).all(axis=2)
+    seen: np.ndarray = ~np.isnan(recording.points).any(axis=2)  # pyright: ignore[reportAssignmentType]
     present = {point: seen[:, recording.names.index(point)].any() for point in rows}
     resolved = {
         point: spot for point, placed in rows.items() if present[point] and (spot := resolve(placed, rig)) is not None

@@ -42,7 +42,7 @@ def resampled(
         raise ValueError(
             f"{recording.origin.file}: lasts {recording.duration:.2f} s; a clip needs at least {FEWEST / RATE} s."
         )
-    seen = np.isfinite(points).all(axis=2).reshape(points.shape[:2])
+    seen: np.ndarray = ~np.isnan(points).any(axis=2)  # pyright: ignore[reportAssignmentType]
     sampled = np.full((len(new), points.shape[1], 3), np.nan)
     whole = seen.all(axis=0)
     if whole.any():
