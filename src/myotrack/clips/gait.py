@@ -20,6 +20,8 @@ TABLE = "motions/gait_fourier.csv"
 STATURE = 1.75
 """Of the body [m]. Measured: its skull ends 1.72 m above the floor; hair and skin added."""
 
+GRAVITY = 9.81
+"""[m/s²]"""
 ROUGHNESS = 3e-5
 """Weight of the legs' jerk, squared and over time [s⁵/rad²]. Tuned: jerk like that of recordings."""
 
@@ -60,6 +62,8 @@ class Gait:
     """Least distance of the swinging foot from the middle [m]."""
     toes: tuple[float, float, float, float]
     """Share of the time from heel rise to the end of stance for which each part of the toes stands, rear to tip."""
+    sway: tuple[float, float]
+    """How far the root may go sideways, and ahead of its steady path [m]."""
     calm: float
     """Weight of the root's jerk, squared and over time [s⁵/m²]. Tuned: jerk like that of recordings."""
     lift: float
@@ -77,25 +81,25 @@ GAITS: dict[str, Gait] = {
         measured="walk", speed=0.8, period=1.44, stride=4, measured_stance=0.645, stance=0.65,
         landing=0.1, heel_rise=0.34, toes=(0.35, 0.4, 0.55, 1.0), swing=0.87, bend=0.92,
         arms=(0.0, 8.0, 0.0), abduction_deg=12.0, elbow_deg=(18.0, 5.0), width=0.12, apart=0.02, lift=0.01,
-        calm=1e-3,
+        sway=(0.03, 0.006), calm=5e-3,
     ),
     "walk": Gait(
         measured="walk", speed=1.25, period=1.12, stride=4, measured_stance=0.645, stance=0.62,
         landing=0.09, heel_rise=0.31, toes=(0.35, 0.4, 0.55, 1.0), swing=0.96, bend=0.97,
         arms=(1.0, 14.0, 0.0), abduction_deg=13.0, elbow_deg=(24.0, 9.0), width=0.12, apart=0.02, lift=0.012,
-        calm=1e-3,
+        sway=(0.03, 0.006), calm=5e-3,
     ),
     "walk_fast": Gait(
         measured="walk", speed=1.8, period=0.9, stride=3, measured_stance=0.645, stance=0.59,
         landing=0.08, heel_rise=0.28, toes=(0.35, 0.4, 0.55, 1.0), swing=1.16, bend=1.05,
         arms=(2.0, 21.0, 0.0), abduction_deg=14.0, elbow_deg=(34.0, 14.0), width=0.11, apart=0.02, lift=0.014,
-        calm=1e-3,
+        sway=(0.03, 0.006), calm=5e-3,
     ),
     "run": Gait(
         measured="run", speed=3.3, period=0.72, stride=3, measured_stance=0.37, stance=0.36,
         landing=0.06, heel_rise=0.15, toes=(0.25, 0.3, 0.45, 0.9), swing=0.95, bend=0.97,
         arms=(-22.0, 21.0, 0.12), abduction_deg=20.0, elbow_deg=(98.0, 8.0), width=0.08, apart=0.01, lift=0.02,
-        calm=1e-4,
+        sway=(0.01, 0.004), calm=5e-5,
         extras=(
             ("pelvis_list", 0.0, -3.0, 0.12),
             ("pelvis_rotation", 0.0, -5.0, 0.05),
@@ -135,13 +139,13 @@ def stride_of(anatomy: Anatomy, gait: Gait) -> Stride:
         stride=gait.stride,
         speed=gait.speed,
         z=_wished(anatomy, gait, torch.arange(knots, dtype=torch.float64) / knots, sole),
-        doubt=_doubt(anatomy),
+        doubt=_doubt(anatomy, gait),
         stands=stands,
         width=gait.width,
         apart=gait.apart,
         lift=_lift(gait, phase),
         roughness=_roughness(anatomy, gait) * (gait.stride / RATE) ** -5,
-        fall=_falls(gait, stands),
+        heave=_heave(gait, phase),
     )
     return solve(anatomy, wish, sole)
 
@@ -220,14 +224,14 @@ def _arm(gait: Gait, phase: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _doubt(anatomy: Anatomy) -> Float[Tensor, "coordinate"]:
+def _doubt(anatomy: Anatomy, gait: Gait) -> Float[Tensor, "coordinate"]:
     """How far from the wish each coordinate may go. Tuned: the order of what subjects differ by."""
     degrees = {
         "hip_flexion": 3.0, "hip_adduction": 3.0, "hip_rotation": 3.0, "knee_angle": 3.0, "ankle_angle": 4.0,
         "subtalar_angle": 4.0, "mtp_angle": 15.0,
     }  # fmt: skip
     doubt = torch.zeros(anatomy.couplings.coordinate_size, dtype=torch.float64)
-    doubt[0], doubt[1], doubt[2] = 0.03, 0.05, math.inf
+    doubt[0], doubt[1], doubt[2] = (*gait.sway, math.inf)
     doubt[3:6] = math.radians(1.0)
     for index, name in enumerate(anatomy.coordinate_names):
         if name[:-2] in degrees:
@@ -261,9 +265,14 @@ def _lift(gait: Gait, phase: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]
     return gait.lift * torch.sin(math.pi * share) ** 2
 
 
-def _falls(gait: Gait, stands: Bool[Tensor, "sample sphere"]) -> Bool[Tensor, "sample"]:
-    right = stands.any(dim=1)
-    return ~(right | right.roll(len(right) // 2))
+def _heave(gait: Gait, phase: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]:
+    """Vertical acceleration of who bounces: a half sine of force in each stance, free fall between them, as of a mass
+    on a spring (McMahon & Cheng 1990, doi 10.1016/0021-9290(90)90042-2, recalled). Walking follows from the legs."""
+    if gait.stance >= 0.5:
+        return torch.full_like(phase, torch.nan)
+    step = phase % 0.5
+    force = torch.where(step < gait.stance, torch.sin(math.pi * step / gait.stance), 0.0)
+    return GRAVITY * (force / force.mean() - 1)
 
 
 @functools.cache

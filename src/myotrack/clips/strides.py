@@ -25,8 +25,8 @@ SLIP, HOVER = 5e-4, 3e-4
 """How firmly a standing sphere is held along and above the floor [m]. Tuned: so that soles slide by less than 2 mm."""
 CLEAR = 1e-3
 """How firmly a swinging sphere keeps above the floor [m]."""
-FALL = 2.0
-"""How firmly the root falls freely while no foot stands [m/s²]. Tuned: the legs swing meanwhile."""
+HEAVE = 0.5
+"""How firmly the root is accelerated upwards as wished [m/s²]. Tuned: the legs swing meanwhile."""
 ASIDE = 2e-3
 """How firmly the feet keep their distance across [m]."""
 STEPS = 12
@@ -58,8 +58,8 @@ class Wish:
     """Least height of the spheres that do not [m]."""
     roughness: Float[Tensor, "coordinate"]
     """Weight of third differences of the control points [1/rad² or 1/m²]."""
-    fall: Bool[Tensor, "sample"]
-    """When no foot stands, and the root falls freely."""
+    heave: Float[Tensor, "sample"]
+    """Vertical acceleration of the root [m/s²]; NaN where it is as the legs have it."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class _Problem:
     unfold: Float[Tensor, "all half"]
     """Steps of all control points from those of the first half stride."""
     wanting: Float[Tensor, "want all"]
-    """What the wish, smoothness and free fall want of the control points, by their uncertainty."""
+    """What the wish, smoothness and heave want of the control points, by their uncertainty."""
     offset: Float[Tensor, "want"]
     curvature: Float[Tensor, "half half"]
     """Of all that."""
@@ -202,17 +202,18 @@ class _Problem:
         spline = Spline(samples, wish.stride, 1 / RATE)
         certain = torch.where(torch.isfinite(wish.doubt[moving]), 1 / wish.doubt[moving], 0.0)
         third = _circulant(knots, [-1.0, 3.0, -3.0, 1.0])
-        fall = torch.zeros(int(wish.fall.sum()), knots, size, dtype=torch.float64)
-        fall[:, :, int((moving == 2).nonzero())] = _periodic(spline, knots, 2)[wish.fall] / FALL
+        told = torch.isfinite(wish.heave)
+        heave = torch.zeros(int(told.sum()), knots, size, dtype=torch.float64)
+        heave[:, :, int((moving == 2).nonzero())] = _periodic(spline, knots, 2)[told] / HEAVE
         wanting = torch.cat(
             [
                 torch.diag(certain.repeat(knots)),
                 torch.kron(third, torch.diag(wish.roughness[moving].sqrt())),
-                fall.reshape(len(fall), knots * size),
+                heave.reshape(len(heave), knots * size),
             ]
         )
         offset = torch.zeros(len(wanting), dtype=torch.float64)
-        offset[len(wanting) - len(fall) :] = 9.81 / FALL
+        offset[len(wanting) - len(heave) :] = -wish.heave[told] / HEAVE
         looked_at = torch.arange(0, samples, max(1, wish.stride // 2))
         folded = wanting @ unfold
         return cls(
