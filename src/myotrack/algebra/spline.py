@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
+from scipy.linalg import solveh_banded
 from torch import Tensor
 
 SUPPORT = 4
@@ -86,12 +87,8 @@ class Spline:
         one = torch.ones(self.samples, 1, 1, dtype=values.dtype, device=values.device)
         diagonals = self.gather_blocks(one)[:, :, 0, 0]
         diagonals = diagonals + roughness * third_differences(self.controls, values)
-        matrix = torch.diag(diagonals[0])
-        for d in range(1, SUPPORT):
-            matrix += torch.diag(diagonals[d, : self.controls - d], d) + torch.diag(
-                diagonals[d, : self.controls - d], -d
-            )
-        return torch.linalg.solve(matrix, self.gather(values))
+        solution = solveh_banded(diagonals.cpu().numpy(), self.gather(values).cpu().numpy(), lower=True)
+        return torch.as_tensor(solution).to(values)
 
     def _by_interval(self, values: Float[Tensor, "sample size"]) -> Float[Tensor, "interval phase size"]:
         missing = self.intervals * self.stride - self.samples

@@ -64,7 +64,7 @@ class Problem:
         system: tuple[Tensor, Tensor] | None = None
         direction = torch.zeros(())
         for step in range(steps + 1):
-            new_cost, matrix, gradient = self._normal(current)
+            new_cost, matrix, gradient = self.normal(current)
             if new_cost <= cost:
                 done = cost - new_cost < tolerance * cost and step > 0
                 best, cost, system, damping, share = current, new_cost, (matrix, gradient), damping / 4, 1.0
@@ -84,7 +84,7 @@ class Problem:
                 progress()
         return best
 
-    def _normal(self, curve: Curve) -> tuple[float, Tensor, Tensor]:
+    def normal(self, curve: Curve) -> tuple[float, Tensor, Tensor]:
         """Cost, matrix and gradient at a curve, in its control points."""
         z = curve.z()
         skip = 1 if curve.free else 0
