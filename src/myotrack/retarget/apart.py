@@ -1,6 +1,6 @@
 """Limbs that do not pass through each other: the body's own contact pairs, as capsules kept apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -22,12 +22,14 @@ SOFT = 0.003
 class Apart:
     """Pairs of capsules that should not overlap. An ellipsoid counts as the capsule along its longest axis."""
 
-    segment: Int[Tensor, "2 pair"]
-    start: Float[Tensor, "2 pair 3"]
+    segment: Int[Tensor, "capsule"]
+    start: Float[Tensor, "capsule 3"]
     """One end of each capsule's axis in its segment's frame [m]."""
-    end: Float[Tensor, "2 pair 3"]
-    radius: Float[Tensor, "2 pair"]
+    end: Float[Tensor, "capsule 3"]
+    radius: Float[Tensor, "capsule"]
     """[m]"""
+    pair: Int[Tensor, "2 pair"]
+    """Which capsules."""
 
     @classmethod
     def of(cls, rig: Rig) -> "Apart":
@@ -36,16 +38,20 @@ class Apart:
         model = anatomy.model
         data = mujoco.MjData(model)
         mujoco.mj_kinematics(model, data)
-        rows = []
-        for first, second in zip(model.pair_geom1, model.pair_geom2, strict=True):
-            ends = [rig.capsule(int(geom), data) for geom in (first, second)]
-            if ends[0] is not None and ends[1] is not None:
-                rows.append(ends)
+        geoms = sorted({*model.pair_geom1.tolist(), *model.pair_geom2.tolist()})
+        found = {geom: capsule for geom in geoms if (capsule := rig.capsule(geom, data)) is not None}
+        place = {geom: row for row, geom in enumerate(found)}
+        both = [
+            (place[int(first)], place[int(second)])
+            for first, second in zip(model.pair_geom1, model.pair_geom2, strict=True)
+            if int(first) in place and int(second) in place
+        ]
         pairs = cls(
-            segment=torch.tensor([[row[side].segment for row in rows] for side in range(2)], dtype=torch.int64),
-            start=_table([[row[side].start for row in rows] for side in range(2)]),
-            end=_table([[row[side].end for row in rows] for side in range(2)]),
-            radius=torch.tensor([[row[side].radius for row in rows] for side in range(2)], dtype=torch.float64),
+            segment=torch.tensor([capsule.segment for capsule in found.values()], dtype=torch.int64),
+            start=_table([capsule.start for capsule in found.values()]),
+            end=_table([capsule.end for capsule in found.values()]),
+            radius=torch.tensor([capsule.radius for capsule in found.values()], dtype=torch.float64),
+            pair=torch.tensor(both, dtype=torch.int64).reshape(-1, 2).T,
         )
         return pairs._at_ease(anatomy, rig)
 
@@ -70,7 +76,7 @@ class Apart:
         for side, sign in ((0, 1.0), (1, -1.0)):
             at = near[side][frame, pair]
             motion = shift + torch.linalg.cross(spin, at[:, None].expand_as(spin), dim=-1)
-            moves = reaches[self.segment[side][pair]].to(at)
+            moves = reaches[self.segment[self.pair[side][pair]]].to(at)
             rows += sign * moves * (motion * normal[frame, pair][:, None]).sum(-1)
         rows = rows * (-slope / TOUCH)[:, None]
         residual = push / TOUCH
@@ -89,9 +95,10 @@ class Apart:
 
         Nearest points of two line segments: Ericson (2005), Real-Time Collision Detection, section 5.1.9.
         """
-        a, b = (placed(posed.pose, self.segment[side], self.start[side]) for side in range(2))
-        u = placed(posed.pose, self.segment[0], self.end[0]) - a
-        v = placed(posed.pose, self.segment[1], self.end[1]) - b
+        one, other = self.pair
+        start = placed(posed.pose, self.segment, self.start)
+        along = placed(posed.pose, self.segment, self.end) - start
+        a, b, u, v = start[:, one], start[:, other], along[:, one], along[:, other]
         w = a - b
         uu, vv, uv = (u * u).sum(-1), (v * v).sum(-1), (u * v).sum(-1)
         uw, vw = (u * w).sum(-1), (v * w).sum(-1)
@@ -103,14 +110,13 @@ class Apart:
         between = first - second
         length = between.norm(dim=-1)
         normal = between / length.clamp_min(1e-9)[..., None]
-        return length - self.radius.sum(dim=0), (first, second), normal
+        return length - self.radius[self.pair].sum(dim=0), (first, second), normal
 
     def _at_ease(self, anatomy: Anatomy, rig: Rig) -> "Apart":
         pose, twists = rig.kinematics.pose_and_twists(anatomy.rest[None])
         gap = self.distances(Posed(pose, twists))[0][0]
-        keep = gap > 0
-        return Apart(self.segment[:, keep], self.start[:, keep], self.end[:, keep], self.radius[:, keep])
+        return replace(self, pair=self.pair[:, gap > 0])
 
 
-def _table(rows: list[list[np.ndarray]]) -> Float[Tensor, "2 pair 3"]:
-    return torch.as_tensor(np.array(rows, dtype=np.float64).reshape(2, -1, 3))
+def _table(rows: list[np.ndarray]) -> Float[Tensor, "capsule 3"]:
+    return torch.as_tensor(np.array(rows, dtype=np.float64).reshape(-1, 3))

@@ -10,7 +10,7 @@
 Joint limits are no residual: control points stay within them, and with them the whole curve.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -104,6 +104,31 @@ class Plant:
     def add(self, loads: Loads, body: Posed, rows: slice) -> None:
         """Collect the residuals of some frames."""
         at = body.points(self.segment, self.place)
+        near = self._near(at)
+        if len(near) < len(self.radius):
+            self._of(near).add_at(loads, at[:, near], rows)
+        else:
+            self.add_at(loads, at, rows)
+
+    def _near(self, at: Float[Tensor, "frame sphere 3"]) -> Int[Tensor, "_"]:
+        """Those that may stand, and those that come near the floor."""
+        low = (at[..., 2] - self.radius).amin(dim=0) < SOFT
+        low[: self.anchor.shape[1]] = True
+        return low.nonzero()[:, 0]
+
+    def _of(self, rows: Int[Tensor, "_"]) -> "Plant":
+        return replace(
+            self,
+            segment=self.segment[rows],
+            place=self.place[rows],
+            radius=self.radius[rows],
+            planted=self.planted[:, rows],
+            firmness=self.firmness[:, rows],
+            rise=self.rise[rows],
+        )
+
+    def add_at(self, loads: Loads, at: Float[Tensor, "frame sphere 3"], rows: slice) -> None:
+        """Collect the residuals of spheres at these places."""
         planted, firm = self.planted[rows], self.firmness[rows]
         height = at[..., 2] - self.radius
         along = torch.zeros_like(at[..., :2])

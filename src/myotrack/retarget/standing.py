@@ -36,6 +36,8 @@ DRAWN = 0.05
 """Share by which a path must be too short or too long before it is drawn out."""
 FLAT_SPHERES = 5
 """Of the eight spheres under a foot, those that stand when it is flat."""
+SETTLED = 1e-3
+"""Share of the cost below which a step is the last."""
 FLAT_FRAMES = 10
 """Frames of standing flat from which the places of points on a foot can be told."""
 
@@ -108,7 +110,7 @@ def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing
         motion = motion.raised(-float(gap.median()))
     for _ in range(ROUNDS):
         problem = replace(motion.problem, plant=held, apart=Apart.of(motion.rig))
-        motion = replace(motion, problem=problem, curve=problem.solve(motion.curve, steps=STEPS))
+        motion = replace(motion, problem=problem, curve=problem.solve(motion.curve, steps=STEPS, tolerance=SETTLED))
         held = anchored(held, motion.soles())
         motion = replace(motion, problem=_settled(motion, match, planted))
     return Standing(motion, standing_regions(motion.rig, motion.soles(), held), notes)
