@@ -59,8 +59,8 @@ class Clip:
     provenance: Provenance = Provenance("")
     quality: "Quality | None" = None
     scale: float = 1.0
-    """Length of the subject's legs over the body's (of the arms, for a body without legs): recorded distances are divided
-    by it."""
+    """Length of the subject's legs over the body's, by which recorded distances are divided; of the arms, for a body
+    without legs."""
 
     @property
     def frames(self) -> int:

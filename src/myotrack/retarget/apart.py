@@ -12,7 +12,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.retarget.loads import Posed, placed
 from myotrack.retarget.rig import Rig
 
-TOUCH = 0.004
+TOUCH = 0.002
 """Standard deviation of a depth [m]. Tuned: limbs give way to each other before points are given up."""
 SOFT = 0.003
 """Distance from which two parts begin to feel each other [m]."""

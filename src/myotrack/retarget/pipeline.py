@@ -125,8 +125,9 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
         points, turns, subject = on_thorax(points, turns, z, (whole, match, subject), (rig, own))
         match, problem = own, _problem(points, turns, own, subject, rig)
         curve = _coarse(problem, match, subject, rig)
-        problem = replace(problem, apart=Apart.of(rig) if settings.plant else None)
         clock.lap("trunk")
+    if settings.plant:
+        problem = replace(problem, apart=Apart.of(rig))
     curve = problem.solve(curve, steps=FINE_STEPS)
     clock.lap("fine")
     contact = torch.zeros(len(points), len(anatomy.foot_regions), dtype=torch.bool)

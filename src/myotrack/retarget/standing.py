@@ -9,7 +9,6 @@ from torch import Tensor
 
 from myotrack.algebra.quaternion import multiply, to_matrix
 from myotrack.clips.clip import RATE
-from myotrack.retarget.apart import Apart
 from myotrack.retarget.contact import (
     Soles,
     anchored,
@@ -109,7 +108,7 @@ def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing
         gap = (soles.height - held.rise[: soles.height.shape[1]])[planted]
         motion = motion.raised(-float(gap.median()))
     for _ in range(ROUNDS):
-        problem = replace(motion.problem, plant=held, apart=Apart.of(motion.rig))
+        problem = replace(motion.problem, plant=held)
         motion = replace(motion, problem=problem, curve=problem.solve(motion.curve, steps=STEPS, tolerance=SETTLED))
         held = anchored(held, motion.soles())
         motion = replace(motion, problem=_settled(motion, match, planted))
