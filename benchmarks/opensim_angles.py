@@ -18,6 +18,7 @@ from myotrack.capture.reader import read
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE
 from myotrack.retarget.pipeline import fit
+from myotrack.retarget.settings import Settings
 
 TRIALS = {
     "walk": ("motion_capture_walk.trc", "moco_coordinates.sto.gz"),
@@ -63,10 +64,10 @@ def begin(recording: Recording) -> float:
     return float(found[1]) if found else 0.0
 
 
-def compare(trial: str, folder: Path, anatomy: Anatomy) -> list[Curve]:
+def compare(trial: str, folder: Path, anatomy: Anatomy, plant: bool) -> list[Curve]:
     """Retarget the markers of a trial and put the angles beside the published ones."""
     markers, published = (read(folder / file) for file in TRIALS[trial])
-    clip = fit(markers, anatomy).clip
+    clip = fit(markers, anatomy, Settings(plant=plant)).clip
     assert published.coordinates is not None
     ours_time = begin(markers) + np.arange(clip.frames) / RATE
     their_time = begin(published) + np.arange(published.frames) / published.rate
@@ -105,7 +106,7 @@ def draw(curves: list[Curve], picture: Path) -> None:
     plt.close(figure)
 
 
-def main(picture: Path | None = None) -> None:
+def main(picture: Path | None = None, plant: bool = True) -> None:
     """Print offset, RMSE and r of every joint.
 
     Args:
@@ -119,7 +120,7 @@ def main(picture: Path | None = None) -> None:
         )
         return
     anatomy = Anatomy.load("full")
-    curves = [curve for trial in TRIALS for curve in compare(trial, folder, anatomy)]
+    curves = [curve for trial in TRIALS for curve in compare(trial, folder, anatomy, plant)]
     print(
         f"{'trial':6}{'joint':16}{'offset':>8}{'RMSE':>8}{'r':>9}   wanted: RMSE <= {MOST_RMSE:g} deg, r >= {LEAST_R}"
     )

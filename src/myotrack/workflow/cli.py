@@ -87,14 +87,16 @@ class RetargetCommand:
 
 @dataclass(frozen=True)
 class ClipsCommand:
-    """List the clips of a folder: what they are, how good they are, and the course of one joint.
+    """List the clips of a folder, or the motions that come with myotrack: how good they are, and how they go.
 
-    Try `myotrack clips clips`, or `myotrack clips clips --picture clips.png` for stick figures and joint angles.
-    The exit status is 1 if a file is damaged.
+    Try `myotrack clips --picture motions.png` for the built-in motions as stick figures and joint angles, then
+    `myotrack clips DIR` for those of a folder. The exit status is 1 if a file is damaged.
     """
 
-    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
-    """Folder of clips."""
+    folder: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of clips; without it, the built-in motions."""
+    body: BodyName = "full"
+    """Whose built-in motions."""
     picture: Path | None = None
     """Also draw the clips on a page (.png): stick figures, joint angles, stances."""
     json: bool = False

@@ -1,6 +1,6 @@
-"""The clips of a folder, as `myotrack clips` lists them: what each is, how good it is, and how it goes."""
+"""Clips of a folder or built in, as `myotrack clips` lists them: what each is, how good it is, and how it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,15 +94,17 @@ def show_clips(command: "ClipsCommand") -> int:
     """List them, and draw them if asked to; 1 if a file is damaged."""
     if command.picture is not None and command.picture.suffix.lower() != ".png":
         raise ValueError(f"Cannot write '{command.picture}': a picture of clips ends in .png.")
-    found = look(command.folder)
+    found = look(command.folder) if command.folder is not None else look_at_builtins(command.body)
+    where = f"Clips in {command.folder}" if command.folder is not None else "Motions that come with myotrack"
     pages = _draw(found, command.picture) if command.picture is not None else []
     damaged = [one for one in found if one.clip is None]
     if command.json:
         rows = [one.as_dict() for one in found]
         counts = {"clips": len(found) - len(damaged), "damaged": len(damaged)}
-        print_json({"folder": str(command.folder), **counts, "pictures": [str(page) for page in pages], "rows": rows})
+        folder = None if command.folder is None else str(command.folder)
+        print_json({"folder": folder, **counts, "pictures": [str(page) for page in pages], "rows": rows})
     else:
-        _print(command.folder, found, pages)
+        _print(where, found, pages)
     return 1 if damaged else 0
 
 
@@ -118,6 +120,21 @@ def look(folder: Path) -> list[Found]:
     if not files:
         raise ValueError(f"{folder}: there are no clips here; make some with `myotrack retarget FILE --out {folder}`.")
     return [_look_at(path) for path in files]
+
+
+def look_at_builtins(body: str) -> list[Found]:
+    """The motions that come with the package, graded."""
+    from myotrack.anatomy.model import Anatomy
+    from myotrack.clips.builtin import builtin, builtin_names
+    from myotrack.clips.quality import assess
+
+    anatomy = Anatomy.load(body)
+    found = []
+    for name in builtin_names(body):
+        clip = builtin(name, anatomy)
+        clip = replace(clip, quality=assess(clip, anatomy))
+        found.append(Found(Path(name), clip, _course(clip, list(anatomy.coordinate_names))))
+    return found
 
 
 def sparkline(values: Float[np.ndarray, "frame"], width: int = WIDTH) -> str:
@@ -163,7 +180,7 @@ def _draw(found: list[Found], path: Path) -> list[Path]:
     return draw_pages(drawn, path)
 
 
-def _print(folder: Path, found: list[Found], pages: list[Path]) -> None:
+def _print(where: str, found: list[Found], pages: list[Path]) -> None:
     rows = [
         [
             one.clip.name,
@@ -182,7 +199,7 @@ def _print(folder: Path, found: list[Found], pages: list[Path]) -> None:
     if rows:
         whats = dict.fromkeys(one.course.what for one in found if one.course is not None)
         headers = ["clip", "body", "s", "frames", "subject", "source", " or ".join(whats), "range", "verdict"]
-        print_table(f"Clips in {folder}, {RATE:.0f} frames per second", headers, rows)
+        print_table(f"{where}, {RATE:.0f} frames per second", headers, rows)
     poor = [[one.clip.name, one.verdict.partition(": ")[2]] for one in found if one.clip is not None and one.poor]
     if poor:
         print_table("Clips beyond the quality limits", ["clip", "first of all"], poor)
