@@ -56,6 +56,8 @@ STIFF = {"mtp_angle": 0.3, "subtalar_angle": 0.05}
 """Standard deviation about the resting posture of joints that few recordings tell anything about [rad]. The subtalar
 joint moves by about 10 deg in walking (Leardini et al. 1999, doi:10.1016/S0268-0033(98)90095-0), and would else take up
 every error of the foot."""
+LOCKED = {"mtp_angle": 0.3, "subtalar_angle": 0.015}
+"""The same without a floor to stand on, where the subtalar joint is all but locked, as in most gait models."""
 LOOSE = 1.5
 """Standard deviation of joint angles about the resting posture [rad]."""
 
@@ -114,7 +116,8 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clock.lap("points")
     subject = fit_subject(points, turns, match, whole)
     clock.lap("subject")
-    problem = _problem(points, turns, match, subject, whole)
+    stiff = STIFF if settings.plant else LOCKED
+    problem = _problem(points, turns, match, subject, whole, stiff)
     curve = _coarse(problem, match, subject, whole)
     clock.lap("coarse")
     if not anatomy.free:
@@ -123,7 +126,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
         own = correspond(recording, rig, settings.markers, FEWEST[anatomy.name])
         points, turns = resampled(recording, own)
         points, turns, subject = on_thorax(points, turns, z, (whole, match, subject), (rig, own))
-        match, problem = own, _problem(points, turns, own, subject, rig)
+        match, problem = own, _problem(points, turns, own, subject, rig, stiff)
         curve = _coarse(problem, match, subject, rig)
         clock.lap("trunk")
     if settings.plant:
@@ -149,7 +152,9 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     return Fit(replace(clip, quality=quality), subject, match, miss, clock.seconds)
 
 
-def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subject, rig: Rig) -> Problem:
+def _problem(
+    points: Tensor, turns: Tensor, match: Correspondence, subject: Subject, rig: Rig, stiff: dict[str, float]
+) -> Problem:
     size = rig.anatomy.couplings.coordinate_size
     skip = 1 if rig.anatomy.free else 0
     loose = torch.full((size,), 1 / LOOSE**2, dtype=torch.float64)
@@ -158,7 +163,7 @@ def _problem(points: Tensor, turns: Tensor, match: Correspondence, subject: Subj
         loose[:6] = 0.0
         jerk[:3] *= REACH**2
         for index, name in enumerate(rig.anatomy.coordinate_names):
-            for stem, spread in STIFF.items():
+            for stem, spread in stiff.items():
                 if name.startswith(stem):
                     loose[index] = 1 / spread**2
     return Problem(
