@@ -1,7 +1,7 @@
 """Recordings to clips: errors, contacts and speed over folders.  Usage: python benchmarks/retarget.py [--jobs 2]
 
-Retargets the CMU recordings in the data folder (environment variable MYOTRACK_DATA, default ../shared/data) from file to
-graded clip, and prints what the project asks of them. Dances, flips and other hard clips are listed, not left out.
+Retargets the CMU recordings in the data folder (environment variable MYOTRACK_DATA, default ../shared/data) from file
+to graded clip, and prints what the project asks of them. Dances, flips and other hard clips are listed, not left out.
 """
 
 import json

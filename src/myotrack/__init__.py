@@ -1,6 +1,8 @@
-"""myotrack: muscle-driven human bodies, simulated by the thousand.
+"""myotrack: muscle-driven human bodies that move like a recording, simulated by the thousand.
 
     anatomy = Anatomy.load("full")                  # anatomy: the body, repaired and named once
+    clip    = retarget(read("walk.c3d"), anatomy)   # capture, retarget: a recording becomes a motion of the body
+    library = ClipLibrary.of([clip], anatomy)       # clips: references for every world, by clip and frame
     sim     = Threads(anatomy, worlds=64)           # simulate: many of them at once
     sim.advance(excitation)                         # 10 ms of muscle drive
     state   = sim.body                              # BodyState, fresh at this instant
@@ -14,6 +16,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from myotrack.anatomy.changes import Repairs as Repairs
     from myotrack.anatomy.model import Anatomy as Anatomy
+    from myotrack.capture.reader import read as read
+    from myotrack.capture.recording import Recording as Recording
+    from myotrack.clips.builtin import builtin as builtin
+    from myotrack.clips.clip import Clip as Clip
+    from myotrack.clips.library import ClipLibrary as ClipLibrary
+    from myotrack.retarget.pipeline import retarget as retarget
     from myotrack.simulate.physics import Physics as Physics
     from myotrack.simulate.referee import Referee as Referee
     from myotrack.simulate.state import BodyState as BodyState
@@ -25,13 +33,33 @@ __version__ = "0.1.0"
 _HOME = {
     "Anatomy": "myotrack.anatomy.model",
     "BodyState": "myotrack.simulate.state",
+    "Clip": "myotrack.clips.clip",
+    "ClipLibrary": "myotrack.clips.library",
     "Physics": "myotrack.simulate.physics",
+    "Recording": "myotrack.capture.recording",
     "Referee": "myotrack.simulate.referee",
     "Repairs": "myotrack.anatomy.changes",
     "Threads": "myotrack.simulate.threads",
     "Warp": "myotrack.simulate.warp",
+    "builtin": "myotrack.clips.builtin",
+    "read": "myotrack.capture.reader",
+    "retarget": "myotrack.retarget.pipeline",
 }
-__all__ = ["Anatomy", "BodyState", "Physics", "Referee", "Repairs", "Threads", "Warp"]
+__all__ = [
+    "Anatomy",
+    "BodyState",
+    "Clip",
+    "ClipLibrary",
+    "Physics",
+    "Recording",
+    "Referee",
+    "Repairs",
+    "Threads",
+    "Warp",
+    "builtin",
+    "read",
+    "retarget",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from myotrack.algebra.quaternion import multiply, rotate
+from myotrack.algebra.spline import Spline
 from myotrack.anatomy.model import Anatomy
 from myotrack.capture.reader import read
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE
 from myotrack.retarget.pipeline import Fit, fit, retarget
-from myotrack.retarget.rig import PARTS
+from myotrack.retarget.rig import PARTS, Rig
 from myotrack.retarget.settings import Settings
+from myotrack.retarget.solver import on_device
 from tests.retarget.moves import markers, mirrored, strolling
 
 PLAIN = Settings(plant=False)
@@ -177,3 +179,19 @@ def test_a_recording_of_forces_alone_is_refused(full: Anatomy) -> None:
     empty = replace(markers(full, strolling(full, 20)), kind="signals", points=None, names=())
     with pytest.raises(ValueError, match=r"made.trc: there are no points"):
         retarget(empty, full)
+
+
+def test_a_problem_taken_to_a_device_and_back_is_the_same(full: Anatomy) -> None:
+    problem = Spline(40, 3, 0.01), Rig.of(full).kinematics
+    for part in problem:
+        moved = on_device(part, "cpu")
+        assert type(moved) is type(part)
+    there = on_device(Rig.of(full).sole, "meta")
+    assert all(tensor.is_meta for tensor in vars(there).values())
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same_motion(full: Anatomy) -> None:
+    recording = markers(full, strolling(full), noise=0.001)
+    here, there = (retarget(recording, full, Settings(device=device)) for device in ("cpu", "cuda"))
+    assert (here.pos - there.pos).abs().max() < 1e-6

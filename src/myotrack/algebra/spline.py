@@ -83,7 +83,7 @@ class Spline:
         return total
 
     def fit(self, values: Float[Tensor, "sample size"], roughness: float = 1e-6) -> Float[Tensor, "control size"]:
-        """Control points of the curve closest to the samples; where samples say nothing, third differences are least."""
+        """Control points of the curve closest to samples; where these say nothing, third differences are least."""
         one = torch.ones(self.samples, 1, 1, dtype=values.dtype, device=values.device)
         diagonals = self.gather_blocks(one)[:, :, 0, 0]
         diagonals = diagonals + roughness * third_differences(self.controls, values)

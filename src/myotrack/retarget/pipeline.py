@@ -116,8 +116,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clock.lap("points")
     subject = fit_subject(points, turns, match, whole)
     clock.lap("subject")
-    stiff = STIFF if settings.plant else LOCKED
-    problem = _problem(points, turns, match, subject, whole, stiff)
+    problem = _problem(points, turns, match, subject, whole, settings)
     curve = _coarse(problem, match, subject, whole)
     clock.lap("coarse")
     if not anatomy.free:
@@ -126,7 +125,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
         own = correspond(recording, rig, settings.markers, FEWEST[anatomy.name])
         points, turns = resampled(recording, own)
         points, turns, subject = on_thorax(points, turns, z, (whole, match, subject), (rig, own))
-        match, problem = own, _problem(points, turns, own, subject, rig, stiff)
+        match, problem = own, _problem(points, turns, own, subject, rig, settings)
         curve = _coarse(problem, match, subject, rig)
         clock.lap("trunk")
     if settings.plant:
@@ -153,7 +152,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
 
 
 def _problem(
-    points: Tensor, turns: Tensor, match: Correspondence, subject: Subject, rig: Rig, stiff: dict[str, float]
+    points: Tensor, turns: Tensor, match: Correspondence, subject: Subject, rig: Rig, settings: Settings
 ) -> Problem:
     size = rig.anatomy.couplings.coordinate_size
     skip = 1 if rig.anatomy.free else 0
@@ -163,7 +162,7 @@ def _problem(
         loose[:6] = 0.0
         jerk[:3] *= REACH**2
         for index, name in enumerate(rig.anatomy.coordinate_names):
-            for stem, spread in stiff.items():
+            for stem, spread in (STIFF if settings.plant else LOCKED).items():
                 if name.startswith(stem):
                     loose[index] = 1 / spread**2
     return Problem(
@@ -178,6 +177,7 @@ def _problem(
         smooth=jerk,
         low=rig.low,
         high=rig.high,
+        device=settings.device,
     )
 
 

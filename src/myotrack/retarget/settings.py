@@ -16,4 +16,4 @@ class Settings:
     treadmill: bool = True
     """Turn walking on a belt into walking over ground, where feet slide all alike."""
     device: str = "cpu"
-    """'cpu' or 'cuda'."""
+    """Where the solver works: 'cpu', or 'cuda' for long motions on a GPU."""

@@ -6,7 +6,8 @@ doi:10.1137/0320018). The cost of a step is proportional to the length of the mo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -46,6 +47,8 @@ class Problem:
     """Weight of third differences of control points, per sample."""
     low: Float[Tensor, "coordinate"]
     high: Float[Tensor, "coordinate"]
+    device: str = "cpu"
+    """Where steps are computed. Problem and curve stay on the CPU; a solve takes them there and back."""
 
     def solve(
         self, curve: Curve, steps: int, progress: Callable[[], None] | None = None, tolerance: float = 1e-4
@@ -58,6 +61,10 @@ class Problem:
             progress: Called after each.
             tolerance: A step that lowers the cost by a smaller share is the last.
         """
+        if self.device != "cpu":
+            there = replace(on_device(self, self.device), device="cpu")
+            found = there.solve(on_device(curve, self.device), steps, progress, tolerance)
+            return on_device(found, "cpu")
         damping, share = DAMPING, 1.0
         best, current = curve, curve
         cost = float("inf")
@@ -161,6 +168,20 @@ def _times(blocks: Float[Tensor, "band control size size"], vector: Tensor) -> T
         total[:last] += (blocks[d, :last] @ vector[d:, :, None]).squeeze(-1)
         total[d:] += (blocks[d, :last].mT @ vector[:last, :, None]).squeeze(-1)
     return total
+
+
+Part = TypeVar("Part")
+
+
+def on_device(part: Part, device: str) -> Part:
+    """A dataclass of tensors, and of dataclasses of tensors, on another device."""
+    if isinstance(part, Tensor):
+        return cast(Part, part.to(device))
+    if isinstance(part, Kinematics):
+        return cast(Part, part.to(device, torch.float64))
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{field.name: on_device(getattr(part, field.name), device) for field in fields(part)})
+    return part
 
 
 def pose(kinematics: Kinematics, z: Float[Tensor, "frame pos"], scale: float) -> Posed:
