@@ -1,7 +1,7 @@
 """04 Bring a recording.  Usage: python examples/04_bring_a_recording.py --recording walk.bvh --out runs/clips
 
-Turns a motion file into a clip of the full body, says how good it is, and looks up the reference of two worlds. Without a
-file, the built-in walk is taken.
+Turns a motion file into a clip of the full body, says how good it is, and looks up the reference of two worlds. Without
+a file, the built-in walk is taken.
 """
 
 from pathlib import Path
@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 import tyro
 
-from myotrack import Anatomy, ClipLibrary, builtin, read, retarget
+from myotrack import Anatomy, ClipLibrary, builtin, read
 from myotrack.clips.quality import assess
 from myotrack.clips.store import save
+from myotrack.retarget.pipeline import retarget
 
 
 def main(recording: Path | None = None, out: Path = Path("runs/clips"), steps: int = 50) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from myotrack.clips.builtin import builtin as builtin
     from myotrack.clips.clip import Clip as Clip
     from myotrack.clips.library import ClipLibrary as ClipLibrary
-    from myotrack.retarget.pipeline import retarget as retarget
     from myotrack.simulate.physics import Physics as Physics
     from myotrack.simulate.referee import Referee as Referee
     from myotrack.simulate.state import BodyState as BodyState
@@ -43,7 +42,6 @@ _HOME = {
     "Warp": "myotrack.simulate.warp",
     "builtin": "myotrack.clips.builtin",
     "read": "myotrack.capture.reader",
-    "retarget": "myotrack.retarget.pipeline",
 }
 __all__ = [
     "Anatomy",
@@ -58,7 +56,6 @@ __all__ = [
     "Warp",
     "builtin",
     "read",
-    "retarget",
 ]
 
 
