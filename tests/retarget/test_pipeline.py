@@ -165,6 +165,9 @@ def test_a_marker_file_names_them(full: Anatomy, tmp_path: Path) -> None:
     found = fit(strange, full, Settings(markers=table, plant=False))
     assert found.match.convention == "markers.csv"
     assert len(found.match.names) == len(lines) - 1
+    table.write_text("point,segment,forward,left,up\nthing_0,pelviss,0,0,0\n")
+    with pytest.raises(ValueError, match=r"markers.csv, line 2: 'pelviss' of 'thing_0' is neither"):
+        fit(strange, full, Settings(markers=table))
     table.write_text("point,segment,forward,left,up\nthing_0,pelvis,a,b,c\n")
     with pytest.raises(ValueError, match=r"markers.csv, line 2: .*thing_0"):
         fit(strange, full, Settings(markers=table))
@@ -173,6 +176,39 @@ def test_a_marker_file_names_them(full: Anatomy, tmp_path: Path) -> None:
 def test_a_glimpse_is_too_short_for_a_clip(full: Anatomy) -> None:
     with pytest.raises(ValueError, match=r"made.trc: lasts 0.05 s; a clip needs at least 0.08 s"):
         retarget(markers(full, strolling(full, 6)), full)
+
+
+def test_ends_where_nobody_is_seen_are_left_out_and_told(full: Anatomy) -> None:
+    recording = markers(full, strolling(full, 120))
+    assert recording.points is not None
+    dark = recording.points.copy()
+    dark[:30] = np.nan
+    clip = retarget(replace(recording, points=dark), full, PLAIN)
+    assert clip.frames == 90
+    assert any(note.startswith("0.30 s at the ends") for note in clip.provenance.notes)
+    with pytest.raises(ValueError, match=r"made.trc: only 0 points"):
+        retarget(replace(recording, points=np.full_like(dark, np.nan)), full)
+
+
+def test_limbs_that_nothing_is_recorded_of_are_told(full: Anatomy) -> None:
+    recording = markers(full, strolling(full, 40))
+    assert recording.points is not None
+    arms = ("Biceps", "Elbow", "MElbow", "Forearm", "Wrist")
+    kept = [i for i, name in enumerate(recording.names) if name.split(".")[-1] not in arms]
+    legs = replace(recording, names=tuple(recording.names[i] for i in kept), points=recording.points[:, kept])
+    notes = retarget(legs, full, PLAIN).provenance.notes
+    assert "nothing is recorded of the left arm: it rests" in notes
+    assert not any("leg" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("rate", "frames", "sentence"), [(2.0, 20, "has 2 frames/s"), (100.0, 16_000, "cut it into parts of at most 150 s")]
+)
+def test_recordings_too_slow_or_too_long_are_refused(rate: float, frames: int, sentence: str, full: Anatomy) -> None:
+    short = markers(full, strolling(full, 20), rate=rate)
+    assert short.points is not None
+    with pytest.raises(ValueError, match=sentence):
+        retarget(replace(short, points=np.resize(short.points, (frames, *short.points.shape[1:]))), full)
 
 
 def test_a_recording_of_forces_alone_is_refused(full: Anatomy) -> None:

@@ -18,6 +18,13 @@ from myotrack.retarget.markers import COLUMNS, MARKER_SETS, Placement, read_mark
 from myotrack.retarget.rest import turn_targets
 from myotrack.retarget.rig import Rig
 
+LIMBS = {"arm": ("upper_arm", "forearm", "wrist", "hand"), "leg": ("thigh", "shank", "talus", "foot", "toes")}
+"""Segments of each limb."""
+FEWEST_FRAMES = 4
+"""Frames in which a point must be seen to be used."""
+MOST_LISTED = 12
+"""Names in one note."""
+
 
 @dataclass(frozen=True)
 class Correspondence:
@@ -46,23 +53,19 @@ class Correspondence:
     turn_error: Float[Tensor, "turn"]
     """Standard deviation of a recorded orientation [rad]."""
 
-    def part(self, keep: Tensor) -> "Correspondence":
-        """With some of the points only."""
-        rows = keep.nonzero().flatten()
-        return Correspondence(
-            convention=self.convention,
-            names=tuple(self.names[int(row)] for row in rows),
-            column=self.column[rows],
-            segment=self.segment[rows],
-            place=self.place[rows],
-            spread=self.spread[rows],
-            error=self.error[rows],
-            unused=self.unused,
-            turn_column=self.turn_column,
-            turn_segment=self.turn_segment,
-            turn_rest=self.turn_rest,
-            turn_error=self.turn_error,
-        )
+    def notes(self, rig: Rig) -> tuple[str, ...]:
+        """What the recording has that is not used, and what the body has that nothing is recorded of."""
+        said = []
+        if self.unused:
+            listed = ", ".join(self.unused[:MOST_LISTED]) + (", ..." if len(self.unused) > MOST_LISTED else "")
+            said.append(f"{len(self.unused)} of {len(self.unused) + len(self.names)} points not used: {listed}")
+        followed = {rig.segments[int(row)] for row in (*self.segment, *self.turn_segment)}
+        for side in ("right", "left"):
+            for limb, parts in LIMBS.items():
+                names = [f"{side}_{part}" for part in parts]
+                if set(names) <= set(rig.segments) and not followed & set(names):
+                    said.append(f"nothing is recorded of the {side} {limb}: it rests")
+        return tuple(said)
 
 
 def correspond(recording: Recording, rig: Rig, markers: Path | None = None, fewest: int = 4) -> Correspondence:
@@ -85,7 +88,7 @@ def correspond(recording: Recording, rig: Rig, markers: Path | None = None, fewe
         name, placements = _best(recording)
     rows = {point: placed for point, placed in placements.items() if point in recording.names}
     seen: np.ndarray = ~np.isnan(recording.points).any(axis=2)  # pyright: ignore[reportAssignmentType]
-    present = {point: seen[:, recording.names.index(point)].any() for point in rows}
+    present = {point: seen[:, recording.names.index(point)].sum() >= FEWEST_FRAMES for point in rows}
     resolved = {
         point: spot for point, placed in rows.items() if present[point] and (spot := resolve(placed, rig)) is not None
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from myotrack.retarget.rig import Rig
+from myotrack.retarget.rig import SEGMENTS, Rig
 
 SKIN = 0.01
 """Error of a marker over bone in one frame [m]. Tuned, after soft-tissue artefacts of 5-20 mm at the thigh and less
@@ -194,7 +194,10 @@ def read_marker_file(path: Path) -> dict[str, Placement]:
         ValueError: The file is not such a table; the message names the line.
         OSError: It cannot be opened.
     """
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: this is not a table in CSV ({error}).") from error
     if not rows or not {"point", "segment"} <= rows[0].keys():
         raise ValueError(f"{path}: the first line must name the columns {', '.join(COLUMNS)}.")
     known = {}
@@ -204,6 +207,11 @@ def read_marker_file(path: Path) -> dict[str, Placement]:
         if place in PLACES:
             known[point] = left_twin(PLACES[place]) if segment.startswith("left ") else PLACES[place]
             continue
+        if segment not in SEGMENTS:
+            raise ValueError(
+                f"{path}, line {line}: '{segment}' of '{point}' is neither a known place nor a segment. "
+                f"Segments are: {', '.join(SEGMENTS)}."
+            )
         try:
             numbers = [float(row[column]) for column in COLUMNS[2:5]]
             spread = float(row.get("spread") or 0.02)

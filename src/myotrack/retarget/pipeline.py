@@ -9,6 +9,7 @@ lift     what is left below the floor                 (`ground`)
 quality  what became of it                            (`clips.quality`)
 """
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 
@@ -111,8 +112,9 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
         ours = recording.coordinates.skeleton != "OpenSim"
         recording = posed(recording, anatomy if ours else whole.anatomy)
     match = correspond(recording, whole, settings.markers, FEWEST[anatomy.name])
-    points, turns = resampled(recording, match)
-    turns = with_flat_feet(points, turns, match, whole)
+    samples = resampled(recording, match)
+    points = samples.points
+    turns = with_flat_feet(points, samples.turns, match, whole)
     clock.lap("points")
     subject = fit_subject(points, turns, match, whole)
     clock.lap("subject")
@@ -123,8 +125,10 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
         z = problem.solve(curve, steps=FINE_STEPS).z()
         z = torch.cat([z[:, :3] * subject.legs, z[:, 3:]], dim=1)
         own = correspond(recording, rig, settings.markers, FEWEST[anatomy.name])
-        points, turns = resampled(recording, own)
-        points, turns, subject = on_thorax(points, turns, z, (whole, match, subject), (rig, own))
+        rows = torch.tensor([match.names.index(name) for name in own.names])
+        told = [whole.segments[row] for row in match.turn_segment.tolist()]
+        turned = torch.tensor([told.index(rig.segments[row]) for row in own.turn_segment.tolist()], dtype=torch.int64)
+        points, turns, subject = on_thorax(points[:, rows], turns[:, turned], z, (whole, match, subject), (rig, own))
         match, problem = own, _problem(points, turns, own, subject, rig, settings)
         curve = _coarse(problem, match, subject, rig)
         clock.lap("trunk")
@@ -133,11 +137,11 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     curve = problem.solve(curve, steps=FINE_STEPS)
     clock.lap("fine")
     contact = torch.zeros(len(points), len(anatomy.foot_regions), dtype=torch.bool)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (*samples.notes, *match.notes(rig))
     if anatomy.foot_regions and settings.plant:
         standing = stand(Motion(problem, curve, rig), match, settings)
         problem, curve = standing.motion.problem, standing.motion.curve
-        contact, notes = standing.contact, standing.notes
+        contact, notes = standing.contact, (*notes, *standing.notes)
         clock.lap("contact")
         curve, lift = lifted(curve, rig)
         if float(lift.max()) > 0:
@@ -229,7 +233,7 @@ def _clip(
         vel=vel,
         acc=acc,
         contact=contact,
-        subject=recording.subject.name or "",
+        subject=recording.subject.name or _subject_of(origin.file),
         provenance=Provenance(
             source=origin.file,
             sha256=origin.sha256,
@@ -239,3 +243,9 @@ def _clip(
         ),
         scale=subject.legs if anatomy.free else subject.reach,
     )
+
+
+def _subject_of(file: str) -> str:
+    """The subject of a CMU recording, which its file's name begins with: 02_01.amc, CMU_02_01_poses.npz."""
+    found = re.match(r"(?:CMU_)?(\d{2,3})_\d{2}(?:\D|$)", file)
+    return f"CMU {found[1]}" if found else ""

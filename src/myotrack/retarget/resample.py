@@ -1,11 +1,13 @@
 """Recorded points and rotations at the rate of clips."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.interpolate import CubicSpline
+from scipy.signal import butter, sosfiltfilt
 from torch import Tensor
 
 from myotrack.algebra.quaternion import to_matrix
@@ -17,43 +19,91 @@ from myotrack.retarget.rig import Rig
 
 FEWEST = 8
 """Frames that a clip has at least."""
+LONGEST = 150.0
+"""Longest motion that is solved at once [s]; the solver then takes 1.7 GB. Measured: 0.11 MB per frame."""
+SLOWEST = 10.0
+"""Fewest frames per second from which a motion can be told [Hz]."""
+ENOUGH = 3
+"""Points seen together from which a body can be placed."""
+LONG_GAP = 0.1
+"""Longest time without them that is not worth a word [s]."""
+CUTOFF = 40.0
+"""Of the low-pass before samples are thinned out, below half the rate of clips [Hz]."""
+SETTLING = 15
+"""Frames that the filter needs."""
 FLAT = 0.2
 """Speed of ankle and toes below which a foot stands flat [m/s]."""
 MOST_FLAT = math.radians(35.0)
 """A foot that stands still at a steeper angle is not meant to be flat [rad]."""
 
 
-def resampled(
-    recording: Recording, match: Correspondence
-) -> tuple[Float[Tensor, "frame point 3"], Float[Tensor, "frame turn 3 3"]]:
-    """Points and orientations of segments, by cubic interpolation.
+@dataclass(frozen=True)
+class Samples:
+    """What was recorded, at the rate of clips."""
 
-    A point is NaN between two recorded frames unless it was seen in both.
+    points: Float[Tensor, "frame point 3"]
+    """[m]; NaN between two recorded frames unless the point was seen in both."""
+    turns: Float[Tensor, "frame turn 3 3"]
+    """Orientations of segments."""
+    notes: tuple[str, ...]
+    """What was left out or made up."""
+
+
+def resampled(recording: Recording, match: Correspondence) -> Samples:
+    """Points and orientations of segments, by cubic interpolation. Ends where hardly anything was seen are left out.
 
     Raises:
-        ValueError: There are no points, or the recording is too short.
+        ValueError: There are no points, or the recording is too short, too long or too slow.
     """
+    file = recording.origin.file
     if recording.points is None:
-        raise ValueError(f"{recording.origin.file}: there are no points in it to follow.")
+        raise ValueError(f"{file}: there are no points in it to follow.")
+    if recording.rate < SLOWEST:
+        raise ValueError(f"{file}: has {recording.rate:g} frames/s; a motion needs at least {SLOWEST:g}.")
+    if recording.frames < 4:
+        raise ValueError(f"{file}: has {recording.frames} frame(s); a motion needs at least 4.")
+    if recording.duration > LONGEST:
+        raise ValueError(f"{file}: lasts {recording.duration:.0f} s; cut it into parts of at most {LONGEST:.0f} s.")
     points = recording.points[:, match.column.numpy()]
     old = np.arange(len(points)) / recording.rate
     new = np.arange(math.floor(recording.duration * RATE + 1e-6) + 1) / RATE
-    if len(new) < FEWEST or len(old) < 4:
-        raise ValueError(
-            f"{recording.origin.file}: lasts {recording.duration:.2f} s; a clip needs at least {FEWEST / RATE} s."
-        )
+    if len(new) < FEWEST:
+        raise ValueError(f"{file}: lasts {recording.duration:.2f} s; a clip needs at least {FEWEST / RATE} s.")
     seen: np.ndarray = ~np.isnan(points).any(axis=2)  # pyright: ignore[reportAssignmentType]
+    notes: list[str] = []
     sampled = np.full((len(new), points.shape[1], 3), np.nan)
     whole = seen.all(axis=0)
     if whole.any():
-        sampled[:, whole] = CubicSpline(old, points[:, whole])(new)
+        smooth = points[:, whole]
+        if recording.rate > 1.5 * RATE and len(smooth) > SETTLING:
+            smooth = sosfiltfilt(butter(2, CUTOFF, fs=recording.rate, output="sos"), smooth, axis=0)
+            notes.append(f"points at {recording.rate:g} Hz low-passed at {CUTOFF:g} Hz")
+        sampled[:, whole] = CubicSpline(old, smooth)(new)
     before = np.floor(new * recording.rate + 1e-6).astype(int)
     after = np.minimum(np.ceil(new * recording.rate - 1e-6).astype(int), len(old) - 1)
     for column in np.flatnonzero(~whole & (seen.sum(axis=0) >= 4)):
         known = seen[:, column]
         between = known[before] & known[after]
         sampled[between, column] = CubicSpline(old[known], points[known, column])(new[between])
-    return torch.as_tensor(sampled), _orientations(recording, match, old, new)
+    rows, more = _seen_rows(~np.isnan(sampled).any(axis=2), file)  # pyright: ignore[reportArgumentType]
+    turns = _orientations(recording, match, old, new)
+    return Samples(torch.as_tensor(sampled[rows]), turns[rows], (*notes, *more))
+
+
+def _seen_rows(seen: Bool[np.ndarray, "frame point"], file: str) -> tuple[slice, list[str]]:
+    """The frames between the first and the last in which a body can be recognised."""
+    enough = np.flatnonzero(seen.sum(axis=1) >= min(ENOUGH, seen.shape[1]))
+    if not len(enough) or enough[-1] - enough[0] + 1 < FEWEST:
+        raise ValueError(f"{file}: in hardly any frame are {ENOUGH} of the points seen together.")
+    first, last = int(enough[0]), int(enough[-1])
+    notes = []
+    left_out = first + len(seen) - 1 - last
+    if left_out:
+        notes.append(f"{left_out / RATE:.2f} s at the ends, where fewer than {ENOUGH} points are seen, left out")
+    gap = int(np.diff(enough).max(initial=1)) - 1
+    if gap > LONG_GAP * RATE:
+        notes.append(f"for up to {gap / RATE:.2f} s fewer than {ENOUGH} points are seen: the motion there is made up")
+    return slice(first, last + 1), notes
 
 
 def _orientations(

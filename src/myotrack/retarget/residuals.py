@@ -52,6 +52,7 @@ class Follow:
         far = residual.norm(dim=-1, keepdim=True) * inverse
         trust = torch.where(far > DOUBT, DOUBT / far, 1.0)
         loads.add_points(self.segment, at, residual, (seen * trust * inverse**2).expand_as(residual))
+        loads.cost = loads.cost + _beyond(far)
 
     def miss(self, subject: Posed, rows: slice) -> Float[Tensor, "frame point"]:
         """Distance of every point from where it was recorded [m]; NaN where it was not seen."""
@@ -79,6 +80,7 @@ class Stand:
         far = residual.norm(dim=-1, keepdim=True) * inverse
         trust = torch.where(far > DOUBT, DOUBT / far, 1.0)
         loads.add_turns(self.segment, residual, known * trust * inverse**2)
+        loads.cost = loads.cost + _beyond(far)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,13 @@ class Plant:
         stiff = torch.where(planted & (height > 0), firm, torch.where(planted, 1.0, slope**2)) / self.hover**2
         weight = torch.stack([firm * grip, firm * grip, stiff], dim=-1).to(at)
         loads.add_points(self.segment, at, torch.cat([along, up[..., None]], dim=-1), weight)
+        beyond = (off - PIVOT).clamp_min(0.0) * PIVOT / 2 / self.slip**2
+        loads.cost = loads.cost + (firm * beyond).sum()
+
+
+def _beyond(far: Tensor) -> Tensor:
+    """What Huber's cost, D |r| - D² / 2, has beyond D that half the weighted square, D |r| / 2, has not."""
+    return DOUBT / 2 * (far - DOUBT).clamp_min(0.0).sum()
 
 
 def _above(height: Tensor) -> tuple[Tensor, Tensor]:

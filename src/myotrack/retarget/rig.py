@@ -30,6 +30,8 @@ _LIMBS = {
 }
 _TRUNK = {"pelvis": "pelvis", "thorax": "thorax", "head": "head"}
 
+SEGMENTS = (*_TRUNK, *(f"{side}_{limb}" for side in _SIDES for limb in _LIMBS))
+"""Names of all segments; a body without legs has fewer."""
 PARTS = ("pelvis", "trunk", "girdle", "head", "upper_arm", "forearm", "hand", "thigh", "shank", "foot")
 """What can be resized; left and right always together."""
 _PART_OF_PREFIX = {
@@ -213,8 +215,7 @@ _READY: dict[str, Rig] = {}
 def _build(anatomy: Anatomy) -> Rig:
     model = anatomy.model
     names = {model.body(body).name for body in range(model.nbody)}
-    wanted = [*_TRUNK, *(f"{side}_{limb}" for side in _SIDES for limb in _LIMBS)]
-    segments = tuple(name for name in wanted if body_name(name) in names)
+    segments = tuple(name for name in SEGMENTS if body_name(name) in names)
     part_of_body = np.array([_part(model.body(body).name) for body in range(model.nbody)])
     part_of_segment = part_of_body[[model.body(body_name(name)).id for name in segments]]
     spheres = _spheres(anatomy, segments)

@@ -5,6 +5,7 @@ system; control points at a joint limit that want to leave it stay out of the st
 doi:10.1137/0320018). The cost of a step is proportional to the length of the motion.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar, cast
@@ -22,6 +23,8 @@ from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
 
 CHUNK = 256
 """Frames whose kinematics are computed together. Measured: smaller and larger chunks are slower on two cores."""
+MOST_TRIES = 5
+"""How often damping is raised before a step is given up."""
 CROSSING = 1e-3
 """How far a step may lead beyond a limit before the others take notice [rad]."""
 DAMPING = 1e-4
@@ -72,6 +75,8 @@ class Problem:
         direction = torch.zeros(())
         for step in range(steps + 1):
             new_cost, matrix, gradient = self.normal(current)
+            if not math.isfinite(new_cost) and system is None:
+                raise ValueError("the recorded points cannot be followed: they contain numbers out of all bounds")
             if new_cost <= cost:
                 done = cost - new_cost < tolerance * cost and step > 0
                 best, cost, system, damping, share = current, new_cost, (matrix, gradient), damping / 4, 1.0
@@ -84,7 +89,7 @@ class Problem:
             if step == steps or system is None:
                 break
             if share == 1.0 or share < 0.2:
-                direction = self._step(best, *system, damping)
+                direction, damping = self._safe_step(best, *system, damping)
                 share = 1.0
             current = best.moved(-share * direction, self.low, self.high)
             if progress is not None:
@@ -131,6 +136,15 @@ class Problem:
         total.diagonal(dim1=-2, dim2=-1).add_(diagonal)
         slope, cost = slope + gradient, cost + value
         return float(cost), total, slope
+
+    def _safe_step(self, curve: Curve, blocks: Tensor, gradient: Tensor, damping: float) -> tuple[Tensor, float]:
+        """A step, with more damping if rounding has made the system indefinite."""
+        for _ in range(MOST_TRIES):
+            try:
+                return self._step(curve, blocks, gradient, damping), damping
+            except torch.linalg.LinAlgError:
+                damping = max(damping, DAMPING) * 100
+        return torch.zeros_like(gradient), damping
 
     def _step(self, curve: Curve, blocks: Tensor, gradient: Tensor, damping: float) -> Tensor:
         """Solve for the step back along the gradient; what would leave its limits goes as far as they are, and the

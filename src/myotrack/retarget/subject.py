@@ -212,6 +212,7 @@ def _equations(
     far = residual.norm(dim=-1, keepdim=True)
     trust = (seen * torch.where(far > 3.0, 3.0 / far, 1.0)).sqrt()
     residual = residual * trust
+    doubted = 1.5 * (far - 3.0).clamp_min(0.0).sum()
     reach = kinematics.reaches[match.segment][..., None]
     motion = posed.twists.shift[:, None] + torch.linalg.cross(
         posed.twists.spin[:, None].expand(-1, count, -1, -1), at[:, :, None].expand(-1, -1, z_size(rig), -1), dim=-1
@@ -236,6 +237,7 @@ def _equations(
     else:
         a, ga = rows_z.mT @ rows_z, (rows_z.mT @ rows_r[..., None]).squeeze(-1)
         cost = float((rows_r**2).sum()) / 2
+    cost += float(doubted)  # Huber's cost, beyond what the weighted square has of it.
     skip = 1 if rig.anatomy.free else 0
     away = (tangent(z, skip) - tangent(_relaxed(rig)[None], skip)) / LOOSE**2
     loose = torch.full((z_size(rig),), 1 / LOOSE**2, dtype=z.dtype)
