@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from myotrack.algebra.rotation import body_rates, of_unit
+from myotrack.algebra.motion import sampled_motion
 from myotrack.algebra.spline import Spline
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import RATE, Clip, Provenance
@@ -88,7 +88,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _clip(name: str, anatomy: Anatomy, draft: Draft) -> Clip:
-    pos, vel, acc = _motion(draft, anatomy.free)
+    pos, vel, acc = sampled_motion(draft.spline, draft.control, anatomy.free)
     return Clip(
         name=name,
         body=anatomy.name,
@@ -100,20 +100,6 @@ def _clip(name: str, anatomy: Anatomy, draft: Draft) -> Clip:
         contact=draft.contact,
         subject="built-in",
         provenance=Provenance("built-in", format="built-in", licence="Apache-2.0", notes=draft.notes),
-    )
-
-
-def _motion(draft: Draft, free: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Samples of the curve, its rates and accelerations; a root's quaternion is a spline made unit."""
-    value, first, second = (draft.spline.at(draft.control, order) for order in range(3))
-    if not free:
-        return value, first, second
-    unit, unit1, unit2 = of_unit(value[:, 3:7], first[:, 3:7], second[:, 3:7])
-    spin, spin1 = body_rates(unit, unit1, unit2)
-    return (
-        torch.cat([value[:, :3], unit, value[:, 7:]], dim=1),
-        torch.cat([first[:, :3], spin, first[:, 7:]], dim=1),
-        torch.cat([second[:, :3], spin1, second[:, 7:]], dim=1),
     )
 
 

@@ -80,6 +80,13 @@ def _legs_arms(**changes: str) -> dict[str, str]:
     return usual | changes
 
 
+def _sided(chest: str) -> dict[str, str]:
+    """Joints that are called what they are: RightHip, RightKnee, ..."""
+    middle = {"root": "Hips", "chest": chest, "neck": "Neck", "head": "Head"}
+    sides = ("hip", "knee", "ankle", "toe", "shoulder", "elbow", "wrist")
+    return middle | {role: "{Side}" + role.title() for role in sides}
+
+
 SKELETONS: dict[str, Convention] = {
     "SMPL": Convention({
         "root": "pelvis", "chest": "spine3", "neck": "neck", "head": "head",
@@ -102,26 +109,14 @@ SKELETONS: dict[str, Convention] = {
         "hip": "{s}Thigh", "knee": "{s}Shin", "ankle": "{s}Foot", "toe": "{s}Foot_end",
         "shoulder": "{s}Shldr", "elbow": "{s}ForeArm", "wrist": "{s}Hand", "hand": "{s}Mid1",
     }),
-    "Xsens": Convention({
-        "root": "Hips", "chest": "Chest4", "neck": "Neck", "head": "Head",
-        "hip": "{Side}Hip", "knee": "{Side}Knee", "ankle": "{Side}Ankle", "toe": "{Side}Toe",
-        "shoulder": "{Side}Shoulder", "elbow": "{Side}Elbow", "wrist": "{Side}Wrist",
-    }),
+    "Xsens": Convention(_sided("Chest4")),
     "Character Studio": Convention({
         "root": "Bip01", "chest": "Bip01 Spine2", "neck": "Bip01 Neck", "head": "Bip01 Head",
         "hip": "Bip01 {S} Thigh", "knee": "Bip01 {S} Calf", "ankle": "Bip01 {S} Foot", "toe": "Bip01 {S} Toe0",
         "shoulder": "Bip01 {S} UpperArm", "elbow": "Bip01 {S} Forearm", "wrist": "Bip01 {S} Hand",
     }),
-    "Biovision": Convention({
-        "root": "Hips", "chest": "Chest", "neck": "Neck", "head": "Head",
-        "hip": "{Side}Hip", "knee": "{Side}Knee", "ankle": "{Side}Ankle", "toe": "{Side}Toe",
-        "shoulder": "{Side}Shoulder", "elbow": "{Side}Elbow", "wrist": "{Side}Wrist",
-    }),
-    "Qualisys": Convention({
-        "root": "Hips", "chest": "Spine2", "neck": "Neck", "head": "Head",
-        "hip": "{Side}UpLeg", "knee": "{Side}Leg", "ankle": "{Side}Foot", "toe": "{Side}ToeBase",
-        "shoulder": "{Side}Arm", "elbow": "{Side}ForeArm", "wrist": "{Side}Hand",
-    }),
+    "Biovision": Convention(_sided("Chest")),
+    "Qualisys": Convention(_legs_arms(chest="Spine2")),
 }  # fmt: skip
 """Conventions of motion files. The chest is the last joint of the spine below the neck and the collar bones."""
 

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from myotrack.algebra.motion import sampled_motion
 from myotrack.algebra.quaternion import multiply
-from myotrack.algebra.rotation import body_rates, continuous, exponential, logarithm, of_unit
+from myotrack.algebra.rotation import continuous, exponential, logarithm
 from myotrack.algebra.spline import SUPPORT, Spline, third_differences
 
 
@@ -58,16 +59,7 @@ class Curve:
         self,
     ) -> tuple[Float[Tensor, "sample pos"], Float[Tensor, "sample coordinate"], Float[Tensor, "sample coordinate"]]:
         """Independent coordinates with their rates and accelerations, as `Clip` keeps them."""
-        value, first, second = (self.spline.at(self.control, order) for order in range(3))
-        if not self.free:
-            return value, first, second
-        unit, unit1, unit2 = of_unit(value[:, 3:7], first[:, 3:7], second[:, 3:7])
-        spin, spin1 = body_rates(unit, unit1, unit2)
-        return (
-            torch.cat([value[:, :3], unit, value[:, 7:]], dim=1),
-            torch.cat([first[:, :3], spin, first[:, 7:]], dim=1),
-            torch.cat([second[:, :3], spin1, second[:, 7:]], dim=1),
-        )
+        return sampled_motion(self.spline, self.control, self.free)
 
     def moved(
         self,
