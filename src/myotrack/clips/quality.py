@@ -61,7 +61,7 @@ class Limits:
     self_penetration_share: float = 0.05
     """Share of frames. Tuned: crossing hands and brushing thighs in passing."""
     jerk: float = 1000.0
-    """[m/s³] Measured: recorded walking has 250, running 600, a backflip 680 (markers, low-passed at 12 Hz)."""
+    """[m/s³] Measured: recorded walking has 250, running 600 (markers, low-passed at 12 Hz)."""
     velocity_residual: float = 0.1
     """Share. Cited: what central differences themselves lose at 12 Hz, 1 - sinc(2 x 12 Hz x 10 ms)."""
 
