@@ -8,7 +8,7 @@ class Change:
     """One edit of the published body."""
 
     repair: str
-    """The switch that makes it (a field of `Repairs`), or 'addition' for what only adds."""
+    """The switch that makes it (a field of `Repairs`), or 'addition' for what only adds, or 'sizes'."""
     what: str
     """The element, by its name in the model."""
     old: str
@@ -48,6 +48,10 @@ class Repairs:
     """Let the driver's range alone limit a coupled joint."""
     elbow: bool = True
     """Damping and armature of the elbow in the arms as in the full body."""
+    phantom_inertia: bool = True
+    """Take away the inertia of 1 kg m² that each of eight massless frames of the shoulders has."""
+    coupling_stiffness: bool = True
+    """Hold coupled joints to their drivers five times as fast."""
     toes: bool = True
     """Let the toes bend as far as walking bends them."""
     rest_pose: bool = True
