@@ -189,6 +189,8 @@ def trouble(recording: "Recording") -> str | None:
     """What is wrong with a recording that was read, if anything."""
     if not (np.isfinite(recording.rate) and recording.rate > 0):
         return f"a rate of {recording.rate}"
+    if not np.isfinite(recording.start):
+        return f"a start at {recording.start}"
     if recording.points is not None:
         if recording.points.shape != (recording.frames, len(recording.names), 3) or not recording.frames:
             return f"points of shape {recording.points.shape} for {len(recording.names)} names"

@@ -145,7 +145,13 @@ def standing_c3d() -> bytes:
 
 
 def trc(
-    points: np.ndarray, labels: Sequence[str] = LABELS, *, rate: float = 100.0, unit: str = "mm", up: str = "y"
+    points: np.ndarray,
+    labels: Sequence[str] = LABELS,
+    *,
+    rate: float = 100.0,
+    unit: str = "mm",
+    up: str = "y",
+    start: float = 0.0,
 ) -> bytes:
     """A TRC file of points in metres with z up; NaN is left blank."""
     points = points * {"mm": 1000.0, "m": 1.0, "cm": 100.0}[unit]
@@ -161,7 +167,7 @@ def trc(
     ]
     for index, row in enumerate(points.reshape(len(points), -1)):
         fields = ["" if np.isnan(value) else f"{value:.6f}" for value in row]
-        lines.append("\t".join([str(index + 1), f"{index / rate:.6f}", *fields]))
+        lines.append("\t".join([str(index + 1), f"{start + index / rate:.6f}", *fields]))
     return "\n".join(lines).encode()
 
 
@@ -171,10 +177,11 @@ def storage(
     *,
     rate: float = 100.0,
     header: str = "Coordinates\nversion=1\ninDegrees=no",
+    start: float = 0.0,
 ) -> bytes:
     """A MOT or STO file."""
     lines = [*header.splitlines(), "endheader", "\t".join(["time", *names])]
-    lines += ["\t".join(f"{x:.10g}" for x in [index / rate, *row]) for index, row in enumerate(table)]
+    lines += ["\t".join(f"{x:.10g}" for x in [start + index / rate, *row]) for index, row in enumerate(table)]
     return "\n".join(lines).encode()
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from myotrack.capture.arrays import Arrays, names_in
+from myotrack.capture.axes import Up
 from myotrack.capture.recording import Recording, Subject, Tree
 from myotrack.capture.smpl import ENDS, JOINTS, STATURE, USUAL_STATURE, average_rest, rest_of_model
 from myotrack.capture.source import CaptureError, Source
-from myotrack.capture.tree import MOST_POSES, Motion, Up, forward, from_vectors, recorded, world_up
+from myotrack.capture.tree import MOST_POSES, Motion, forward, from_vectors, recorded, up_note, world_up
 from myotrack.capture.words import LARGEST_NUMBER
 
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
@@ -37,7 +38,7 @@ def read_amass(
         model: The user's body model, from which joint positions follow for the subject's shape. None: a skeleton of
             average proportions, so that angles are the subject's but positions are not.
         height: Of the average skeleton [m]. None: the mean of the subject's sex.
-        up: Axis of the world that points up. None: z as in AMASS, unless the body stands along y.
+        up: Direction of the world that points up. None: z as in AMASS, unless the body stands along y.
 
     Raises:
         CaptureError: The file is damaged, or the model is.
@@ -72,9 +73,9 @@ def read_amass(
     # The whole body turns about its pelvis, which `trans` moves from where the model has it.
     motion = Motion(local, trans.T + rest[0][:, None])
     points, _ = forward(tree, motion.sampled())
-    up = up or world_up(tree, points, "z")
-    notes = [note, f"{up.upper()} points up in the file.", "Fingers are left out."]
-    return recorded(source, "AMASS", tree, motion, ("y", up), rate, notes, Subject(sex=sex))
+    world = up or world_up(tree, points, "z")
+    notes = [note, up_note(world, up is not None), "Fingers are left out."]
+    return recorded(source, "AMASS", tree, motion, ("y", world), rate, notes, Subject(sex=sex))
 
 
 def _rate(source: Source, arrays: Arrays) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from myotrack.capture.asf import Bone, Skeleton, read_asf
+from myotrack.capture.axes import Up
 from myotrack.capture.recording import Recording
 from myotrack.capture.source import Source
 from myotrack.capture.tree import (
@@ -28,6 +29,7 @@ from myotrack.capture.tree import (
     recorded,
     rest_up,
     size,
+    up_note,
 )
 from myotrack.capture.words import is_number, numbers
 
@@ -57,7 +59,11 @@ def looks_like_asf(content: bytes) -> bool:
 
 
 def read_amc(
-    source: Source, skeleton: Path | None = None, unit: float | None = None, rate: float | None = None
+    source: Source,
+    skeleton: Path | None = None,
+    unit: float | None = None,
+    rate: float | None = None,
+    up: Up | None = None,
 ) -> Recording:
     """Read an AMC file and the skeleton that belongs to it.
 
@@ -66,13 +72,14 @@ def read_amc(
         unit: Length of one unit of the skeleton [m]. None: an inch divided by the ASF's unit of length, as in the CMU
             database, unless that makes no person.
         rate: Frames per second [Hz]. None: what the file says, or 120 as in the CMU database.
+        up: Direction of the file's world that points up. None: that in which the skeleton stands at rest.
 
     Raises:
         CaptureError: There is no skeleton, or one of the files is damaged.
     """
     if looks_like_asf(source.content):
         raise source.error("this is a skeleton without motion; give the AMC file that belongs to it")
-    found = Source.open(skeleton if skeleton is not None else _skeleton_beside(source))
+    found = Source.open(skeleton if skeleton is not None else skeleton_beside(source))
     asf = read_asf(found)
     header, starts, text = _split(source)
     order, values, held = _values(source, text, starts, asf, ":fully-specified" in header)
@@ -87,13 +94,14 @@ def read_amc(
     rate, heard = _rate(source, header, rate)
     points, _ = forward(asf.tree, motion.sampled())
     unit, unit_note = metres(source, size(asf.tree, points), unit, UNITS["inches"] / asf.length)
-    up = rest_up(asf.tree) or "y"
-    notes += [*held, heard, unit_note, f"{up.upper()} points up in the file."]
+    at_rest = rest_up(asf.tree)
+    world = up or at_rest or "y"
+    notes += [*held, heard, unit_note, up_note(world, up is not None)]
     tree = replace(asf.tree, rest=asf.tree.rest * unit)
-    return recorded(source, "ASF/AMC", tree, motion.scaled(unit), (up, up), rate, notes)
+    return recorded(source, "ASF/AMC", tree, motion.scaled(unit), (at_rest or world, world), rate, notes)
 
 
-def _skeleton_beside(source: Source) -> Path:
+def skeleton_beside(source: Source) -> Path:
     """The ASF that belongs to an AMC: of the same name, of the subject's, or the only one in the folder."""
     folder = source.path.parent
     try:

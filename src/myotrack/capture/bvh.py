@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Float
 
+from myotrack.capture.axes import Up
 from myotrack.capture.recording import Recording, Tree
 from myotrack.capture.source import Source
 from myotrack.capture.tree import (
@@ -18,13 +19,13 @@ from myotrack.capture.tree import (
     MOST_JOINTS,
     MOST_POSES,
     Motion,
-    Up,
     about_axes,
     forward,
     metres,
     recorded,
     rest_up,
     size,
+    up_note,
     world_up,
 )
 from myotrack.capture.words import LARGEST_NUMBER, is_number, numbers
@@ -66,7 +67,7 @@ def read_bvh(source: Source, unit: float | None = None, up: Up | None = None, sk
 
     Args:
         unit: Length of one unit [m]. None: told from the height of the skeleton.
-        up: Axis of the file that points up. None: told from the rest pose and from how the body stands.
+        up: Direction of the file's world that points up. None: told from the rest pose and from how the body stands.
         skip: Frames to leave out at the beginning. None: a T-pose before the motion, with the frames that blend from it
             into the motion, is looked for and left out.
 
@@ -98,12 +99,13 @@ def read_bvh(source: Source, unit: float | None = None, up: Up | None = None, sk
     points, _ = forward(tree, motion.sampled())
     unit, unit_note = metres(source, size(tree, points), unit)
     at_rest = rest_up(tree)
-    up = up or world_up(tree, points, at_rest or "y")
-    notes += [unit_note, f"{up.upper()} points up in the file."]
+    world = up or world_up(tree, points, at_rest or "y")
+    notes += [unit_note, up_note(world, up is not None)]
     if at_rest is None:
         notes.append("With all angles zero the skeleton is not a standing person.")
     tree = replace(tree, rest=tree.rest * unit)
-    return recorded(source, "BVH", tree, motion.scaled(unit), (at_rest or up, up), rate, notes)
+    motion = motion.scaled(unit)
+    return recorded(source, "BVH", tree, motion, (at_rest or world, world), rate, notes, start=dropped / rate)
 
 
 def _hierarchy(source: Source, text: str) -> list[Node]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from myotrack.capture.axes import name_of, tallest_axis, turn_to_z, up_axis
+from myotrack.capture.axes import Up, direction, name_of, turn_to_z, up_axis
 from myotrack.capture.c3d_file import C3DFile, looks_like_c3d, parse_c3d
 from myotrack.capture.emg import is_muscle, signals
 from myotrack.capture.gaps import fill_gaps, unseen
-from myotrack.capture.plates import LENGTH_UNITS, read_plates
+from myotrack.capture.plates import LENGTH_UNITS, over_plates, read_plates
 from myotrack.capture.recording import Event, Origin, Recording, Signals, Subject
 from myotrack.capture.source import Source
+from myotrack.capture.upright import DOUBT, upward
 
 __all__ = ["looks_like_c3d", "read_c3d"]
 
@@ -23,12 +24,14 @@ FARTHEST = 1000.0
 HEADER_LABELS = {"RHS": "Foot Strike", "LHS": "Foot Strike", "RTO": "Foot Off", "LTO": "Foot Off"}
 
 
-def read_c3d(source: Source, longest_gap: float = 0.1) -> Recording:
+def read_c3d(source: Source, longest_gap: float = 0.1, up: Up | None = None) -> Recording:
     """Read a C3D file.
 
     Args:
         source: The file.
         longest_gap: Gaps in a marker's path up to this long are filled [s].
+        up: Direction of the file that points up. None: what the file says, else square to its force plates, else z
+            unless floor and body speak for another.
 
     Raises:
         CaptureError: It is damaged, or holds neither markers nor forces nor EMG.
@@ -40,7 +43,7 @@ def read_c3d(source: Source, longest_gap: float = 0.1) -> Recording:
     points = np.where(file.seen[:, columns, None], points, np.nan)
     metres = _metres(file, points, source, notes)
     points = _near(points * metres, notes)
-    turn = turn_to_z(_up(file, points, notes))
+    turn = turn_to_z(_up(file, points, names, metres, up, notes))
     points = points @ turn.T
     seen = np.asarray(~unseen(points).all(axis=0))
     if not seen.all():
@@ -64,6 +67,7 @@ def read_c3d(source: Source, longest_gap: float = 0.1) -> Recording:
         emg=emg,
         events=_events(file, len(file.points)),
         subject=_subject(file),
+        start=(file.first_frame - 1) / file.rate,
     )
 
 
@@ -146,22 +150,22 @@ def _near(points: np.ndarray, notes: list[str]) -> np.ndarray:
     return np.where(far[..., None], np.nan, points)
 
 
-def _up(file: C3DFile, points: np.ndarray, notes: list[str]) -> Float[np.ndarray, "3"]:
-    """Which way is up: as the file says, else square to the force plates, else as the markers stand."""
-    up = up_axis(next(iter(file.texts("POINT", "Y_SCREEN")), ""))
-    reason = "as the file says"
+def _up(
+    file: C3DFile, points: np.ndarray, names: Sequence[str], metres: float, given: Up | None, notes: list[str]
+) -> Float[np.ndarray, "3"]:
+    """Which way is up: as the user says, else the file, else square to the force plates, else as the markers show."""
+    said = up_axis(next(iter(file.texts("POINT", "Y_SCREEN")), ""))
+    square = over_plates(file, points, metres)
+    reason = "as the user says" if given else "as the file says"
+    up = direction(given) if given else said
+    if up is None and square is not None:
+        up, reason = square, "square to the force plates"
     if up is None:
-        reason = "as the markers of a standing person spread"
-        up = tallest_axis(points) if points.size else np.array([0.0, 0.0, 1.0])
-        corners = file.numbers("FORCE_PLATFORM", "CORNERS")[:12].reshape(-1, 3)
-        if len(corners) == 4 and np.isfinite(corners).all():
-            normal = np.abs(np.cross(corners[0] - corners[2], corners[1] - corners[3]))
-            if normal.max() > 0.9 * np.linalg.norm(normal) > 0:
-                axis = int(normal.argmax())
-                up = np.eye(3)[axis] * (-1.0 if points.size and np.nanmedian(points[..., axis]) < 0 else 1.0)
-                reason = "square to the force plate"
+        up, reason = upward(points, names, np.array([0.0, 0.0, 1.0]))
+    if not given and square is not None and not np.array_equal(up, square):
+        reason += f", although the force plates speak for {name_of(square)}; {DOUBT}"
     if name_of(up) != "+Z" or reason != "as the file says":
-        notes.append(f"Up is {name_of(up)} in the file, {reason}; turned to z.")
+        notes.append(f"Up is {name_of(up)} in the file, {reason}{'' if up[2] > 0 else '; turned to z'}.")
     return up
 
 
@@ -189,6 +193,7 @@ def _events(file: C3DFile, frames: int) -> tuple[Event, ...]:
     times = file.numbers("EVENT", "TIMES")
     times = times[: len(times) // 2 * 2].reshape(-1, 2)
     labels, contexts = file.texts("EVENT", "LABELS"), file.texts("EVENT", "CONTEXTS")
+    # A count that is no number counts nothing, as a count of zero.
     used = int(np.clip(np.nan_to_num(file.number("EVENT", "USED", float(len(times)))), 0, len(times)))
     found = []
     for index in range(min(used, len(labels))):

@@ -98,6 +98,7 @@ def parse_c3d(source: Source) -> C3DFile:
         raise source.error(f"the C3D file gives an impossible frame rate ({rate:.4g} Hz)")
     first, frames = _frames(source, file, first, last)
     if data_block < 2:
+        # No block has the number 0, so that a number that is none is refused below with those out of range.
         data_block = int(np.nan_to_num(file.number("POINT", "DATA_START", 0.0)))
     if not np.isfinite(scale) or scale == 0:
         raise source.error("the C3D file gives no usable scale for its points")
@@ -174,6 +175,7 @@ def _analog(file: C3DFile, counts: np.ndarray) -> np.ndarray:
     unsigned = counts.dtype.kind == "i" and file.texts("ANALOG", "FORMAT")[:1] == ("UNSIGNED",)
     if unsigned:
         counts = counts.astype(np.int32) & 0xFFFF
+    # A general scale that is no number would blank all channels; 1 leaves each its own scale, as where none is given.
     general = np.nan_to_num(file.number("ANALOG", "GEN_SCALE", 1.0), nan=1.0)
     offset, scale = np.zeros(channels), np.ones(channels)
     for name, values in (("OFFSET", offset), ("SCALE", scale)):

@@ -1,4 +1,7 @@
-"""Sampling times of a text file: even enough to be a rate, or else the samples are moved to even times."""
+"""Sampling times of a text file: even enough to be a rate, or else the samples are moved to even times.
+
+Either way the first sample stays at the file's first time, which is the `start` of the recording.
+"""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,7 +1,7 @@
 """OpenSim's storages (MOT, STO): joint coordinates, ground forces, EMG; and EVaRT's analog text (ANC).
 
-Forces are turned from OpenSim's world, which has y up, to z up: (x, y, z) becomes (x, -z, y). Joint coordinates keep
-OpenSim's meaning, so `pelvis_ty` is still the height of the pelvis.
+Forces are turned from OpenSim's world, which has y up, to z up: (x, y, z) becomes (x, -z, y). A user may say that
+theirs has another direction up. Joint coordinates keep OpenSim's meaning: `pelvis_ty` is still the pelvis's height.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from myotrack.capture.axes import turn_to_z
+from myotrack.capture.axes import Up, direction, turn_to_z
 from myotrack.capture.clock import make_even
 from myotrack.capture.emg import is_muscle, signals
 from myotrack.capture.recording import Coordinates, Origin, Plate, Quantity, Recording, Signals
@@ -19,7 +19,6 @@ from myotrack.capture.trc import looks_like_trc, read_trc
 
 __all__ = ["looks_like_anc", "looks_like_storage", "looks_like_trc", "read_anc", "read_storage", "read_trc"]
 
-Y_UP = np.array([0.0, 1.0, 0.0])
 HEADER_LINES = 1000
 """`endheader` comes within so many lines."""
 LARGEST = 1e12
@@ -42,11 +41,15 @@ def looks_like_anc(content: bytes) -> bool:
     return re.match(rb"\s*File_Type:\s*Analog", content[:256], re.IGNORECASE) is not None
 
 
-def read_storage(source: Source) -> Recording:
+def read_storage(source: Source, up: Up | None = None) -> Recording:
     """Read a MOT or STO file.
 
+    Args:
+        up: Direction that points up in the world of the ground forces. None: y as in OpenSim.
+
     Raises:
-        CaptureError: It has no `endheader`, its table is damaged, or nothing in it is known.
+        CaptureError: It has no `endheader`, its table is damaged, nothing in it is known, or `up` is given for what is
+            more than ground forces and EMG.
     """
     title, header, names, times, table = _storage(source)
     notes: list[str] = []
@@ -54,18 +57,23 @@ def read_storage(source: Source) -> Recording:
     rest = [index for index in range(len(names)) if index not in used]
     emg_columns, coordinate_columns = _sort(title, names, rest, notes)
     rate, even, uneven = make_even(source, times, table)
-    plates = tuple(_plate(name, rate, even, columns) for name, columns in plates_found.items())
+    turn = turn_to_z(direction(up or "y"))
+    plates = tuple(_plate(name, rate, even, columns, turn) for name, columns in plates_found.items())
     emg = None
     if emg_columns:
         emg = Signals(tuple(_short(names[i]) for i in emg_columns), rate, even[:, emg_columns], unit="as recorded")
     coordinates = _coordinates(source, names, even, coordinate_columns, header.get("indegrees"), notes)
     if coordinates is None and emg is None and not plates:
         raise source.error("no column is a joint coordinate, a ground force or EMG")
+    if up is not None and (coordinates is not None or not plates):
+        raise source.error(
+            "`up` can be given for ground forces only: joint coordinates are those of a body, and EMG has no direction"
+        )
     announced = header.get("nrows", header.get("datarows", ""))
     if announced.isdecimal() and int(announced[:12]) != len(times):
         notes.append(f"The header announces {announced[:12]} rows; the file has {len(times)}.")
     if plates:
-        notes.append("Ground forces turned from y up to z up.")
+        notes.append(f"Ground forces turned from {up or 'y'} up to z up{', as the user says' if up else ''}.")
     return Recording(
         name=source.stem,
         rate=rate,
@@ -74,6 +82,7 @@ def read_storage(source: Source) -> Recording:
         coordinates=coordinates,
         plates=plates,
         emg=emg,
+        start=float(times[0]),
     )
 
 
@@ -116,6 +125,7 @@ def read_anc(source: Source) -> Recording:
         emg=signals(
             [top["Name"][i] for i in chosen], even * full / 2.0 ** max(depth - 1, 0), ["mV"] * len(chosen), rate
         ),
+        start=float(table[0, 0]),
     )
 
 
@@ -184,9 +194,14 @@ def _ground_forces(names: Sequence[str]) -> tuple[dict[str, dict[str, list[int]]
     return found, {index for columns in found.values() for part in columns.values() for index in part}
 
 
-def _plate(name: str, rate: float, table: Float[np.ndarray, "sample column"], columns: dict[str, list[int]]) -> Plate:
+def _plate(
+    name: str,
+    rate: float,
+    table: Float[np.ndarray, "sample column"],
+    columns: dict[str, list[int]],
+    turn: Float[np.ndarray, "3 3"],
+) -> Plate:
     """Force on the subject and its moment about the origin. Where there is no force its point means nothing."""
-    turn = turn_to_z(Y_UP)
     force = table[:, columns["force"]] @ turn.T
     point = np.where(force.any(axis=1, keepdims=True), table[:, columns["point"]] @ turn.T, 0.0)
     torque = table[:, columns["torque"]] @ turn.T if columns["torque"] else np.zeros_like(force)

@@ -16,6 +16,8 @@ CHANNELS = {1: 6, 2: 6, 3: 8, 4: 6}
 """How many channels a plate of each type has."""
 FORCE_UNITS = {"N": 1.0, "KN": 1e3, "LBF": 4.4482216}
 LENGTH_UNITS = {"MM": 1e-3, "CM": 1e-2, "DM": 1e-1, "M": 1.0, "IN": 0.0254, "FT": 0.3048}
+SQUARE = 0.9
+"""Least cosine with an axis at which the plates count as square to it; ramps do not."""
 LOADED = 20.0
 """Vertical force above which a plate counts as stood on [N]."""
 
@@ -39,11 +41,13 @@ def read_plates(
     channel = file.parameters.get("FORCE_PLATFORM", {}).get("CHANNEL")
     channels = channel.T if isinstance(channel, np.ndarray) and channel.ndim == 2 else np.zeros((0, 0))
     calibrations = _columns(file, "CAL_MATRIX", 36).reshape(-1, 6, 6)  # One column of the matrix after the other.
+    # A count that is no number counts nothing, as a count of zero.
     used = int(np.clip(np.nan_to_num(file.number("FORCE_PLATFORM", "USED", 0.0)), 0, 64))
     plates: list[Plate] = []
     taken: set[int] = set()
     notes: list[str] = []
     for index in range(used):
+        # A type that is no number is told below as type 0, which there is not.
         kind = int(np.nan_to_num(types[index])) if index < len(types) else 0
         if kind not in CHANNELS:
             notes.append(f"Force plate {index + 1} is of type {kind}, which is not read.")
@@ -73,6 +77,32 @@ def read_plates(
         corners_w = corners[index] @ turn.T * metres
         plates.append(Plate(f"plate {index + 1}", file.analog_rate, force_w, moment_w, corners_w))
     return tuple(plates), frozenset(taken), tuple(notes)
+
+
+def over_plates(
+    file: C3DFile, points: Float[np.ndarray, "frame point 3"], metres: float
+) -> Float[np.ndarray, "3"] | None:
+    """The direction square to the force plates on whose side the markers are; None where plates do not agree in one.
+
+    Forces themselves would tell no more: they are known in the frame of the corners, and files count them both as what
+    the subject gets and as what the plate gets. Without markers the order of the corners tells the side.
+
+    Args:
+        points: In the file's axes, NaN where not seen [m].
+        metres: Length of the file's unit of length [m].
+    """
+    corners = _columns(file, "CORNERS", 12).reshape(-1, 4, 3)
+    corners = corners[np.isfinite(corners).all(axis=(1, 2))]
+    frames = [frame for frame in map(_frame, corners) if frame is not None]
+    if not frames:
+        return None
+    down = np.mean([frame[:, 2] for frame in frames], axis=0)
+    axis = int(np.abs(down).argmax())
+    if abs(down[axis]) < SQUARE:
+        return None
+    heights = points[..., axis][np.isfinite(points[..., axis])]
+    above = -down[axis] if not len(heights) else np.median(heights) - metres * corners[..., axis].mean()
+    return np.eye(3)[axis] * (1.0 if above > 0 else -1.0)
 
 
 def wrench(

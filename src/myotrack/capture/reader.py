@@ -8,6 +8,7 @@ from pathlib import Path
 from myotrack.capture.amass import looks_like_amass, read_amass
 from myotrack.capture.arrays import ZIP, names_in
 from myotrack.capture.asfamc import looks_like_amc, looks_like_asf, read_amc
+from myotrack.capture.axes import Up, checked_up
 from myotrack.capture.bvh import looks_like_bvh, read_bvh
 from myotrack.capture.c3d import looks_like_c3d, read_c3d
 from myotrack.capture.opensim import looks_like_anc, looks_like_storage, read_anc, read_storage
@@ -53,6 +54,8 @@ class Format:
     looks_like: Callable[[bytes], bool]
     """Whether a file's content is of this kind."""
     read: Callable[[Source], Recording]
+    fixed: str | None = None
+    """Why a user cannot say which way is up; None where they can."""
 
 
 def read(
@@ -62,6 +65,7 @@ def read(
     model: Path | None = None,
     unit: float | None = None,
     longest_gap: float = 0.1,
+    up: str | None = None,
 ) -> Recording:
     """Read a motion file.
 
@@ -73,14 +77,21 @@ def read(
         model: The body model of an AMASS file, where joint positions shall be those of its subject.
         unit: Length of one unit of a BVH or ASF/AMC file, where it cannot be told from the body [m].
         longest_gap: Gaps in a marker's path up to this long are filled [s].
+        up: Direction of the file that points up, 'x', 'y', 'z', '-x', '-y' or '-z', where the file does not say it or
+            is wrong. Everything is turned alike, points, rotations and forces, and nothing is mirrored.
 
     Raises:
-        CaptureError: The file cannot be read; the message names it and says why.
+        CaptureError: The file cannot be read; the message names it and says why. So it does where `up` is given for a
+            file without directions of its own.
+        ValueError: `up` is none of the six.
     """
+    formats = _formats(skeleton, model, unit, longest_gap, checked_up(up))
     source = Source.open(path)
-    formats = _formats(skeleton, model, unit, longest_gap)
     try:
-        return _format_of(source, formats).read(source)
+        found = _format_of(source, formats)
+        if up is not None and found.fixed is not None:
+            raise source.error(f"`up` cannot be given: {found.fixed}")
+        return found.read(source)
     except CaptureError as error:
         if str(path) in str(error):
             raise
@@ -92,17 +103,23 @@ def read(
         raise source.error(f"the file is damaged ({words})") from error
 
 
-def _formats(skeleton: Path | None, model: Path | None, unit: float | None, longest_gap: float) -> tuple[Format, ...]:
+def _formats(
+    skeleton: Path | None, model: Path | None, unit: float | None, longest_gap: float, up: Up | None
+) -> tuple[Format, ...]:
     """What can be read, in the order of asking."""
     return (
-        Format("ASF/AMC", (".amc", ".asf"), _looks_like_acclaim, lambda source: read_amc(source, skeleton, unit)),
-        Format("BVH", (".bvh",), looks_like_bvh, lambda source: read_bvh(source, unit)),
-        Format("AMASS", (".npz",), looks_like_amass, lambda source: read_amass(source, model)),
-        Format("trajectory", (), looks_like_trajectory, read_trajectory),
-        Format("C3D", (".c3d",), looks_like_c3d, lambda source: read_c3d(source, longest_gap)),
-        Format("TRC", (".trc",), looks_like_trc, lambda source: read_trc(source, longest_gap)),
-        Format("ANC", (".anc",), looks_like_anc, read_anc),
-        Format("OpenSim storage", (".mot", ".sto"), looks_like_storage, read_storage),
+        Format(
+            "ASF/AMC", (".amc", ".asf"), _looks_like_acclaim, lambda source: read_amc(source, skeleton, unit, up=up)
+        ),
+        Format("BVH", (".bvh",), looks_like_bvh, lambda source: read_bvh(source, unit, up)),
+        Format("AMASS", (".npz",), looks_like_amass, lambda source: read_amass(source, model, up=up)),
+        Format(
+            "trajectory", (), looks_like_trajectory, read_trajectory, "a trajectory is that of a body, whose up is z"
+        ),
+        Format("C3D", (".c3d",), looks_like_c3d, lambda source: read_c3d(source, longest_gap, up)),
+        Format("TRC", (".trc",), looks_like_trc, lambda source: read_trc(source, longest_gap, up)),
+        Format("ANC", (".anc",), looks_like_anc, read_anc, "of this file only EMG is read, which has no direction"),
+        Format("OpenSim storage", (".mot", ".sto"), looks_like_storage, lambda source: read_storage(source, up)),
     )
 
 

@@ -1,7 +1,8 @@
 """`Recording`: a motion file as it was recorded, before anything is fitted to it.
 
 Every reader delivers the same world: metres, seconds, newtons, z up. Only units and the up axis are changed; where the
-subject stands and which way they look is left as recorded.
+subject stands and which way they look is left as recorded. A recording has one clock: its first frame and the first
+sample of its forces and EMG are taken at once. `join.together` sees to that for files that were begun at other times.
 """
 
 from dataclasses import dataclass
@@ -56,11 +57,14 @@ class Tree:
 
 @dataclass(frozen=True)
 class Plate:
-    """One force plate, or the force on one foot."""
+    """One force plate, or the force on one foot: a wrench, told which foot it belongs to by no more than its name.
+
+    Where on the ground the force acts and what it turns about the vertical there follow: `centre`, `free_moment`.
+    """
 
     name: str
     rate: float
-    """[Hz]"""
+    """[Hz]; the first sample is taken with the first frame of the recording."""
     force: Float[np.ndarray, "sample 3"]
     """On the subject, in the world [N]."""
     moment: Float[np.ndarray, "sample 3"]
@@ -76,6 +80,16 @@ class Plate:
         loaded = np.where(np.abs(fz) >= 10.0, fz, np.nan)
         return np.stack([-my / loaded, mx / loaded, np.where(np.isnan(loaded), np.nan, 0.0)], axis=1)
 
+    @property
+    def free_moment(self) -> Float[np.ndarray, "sample"]:
+        """Moment about the vertical through the centre of pressure [N m]; NaN where there is none.
+
+        M = c x F + (0, 0, T), as ground does not pull at a sole.
+        """
+        fx, fy, _ = self.force.T
+        x, y, _ = self.centre.T
+        return self.moment[:, 2] - (x * fy - y * fx)
+
 
 @dataclass(frozen=True)
 class Signals:
@@ -83,7 +97,7 @@ class Signals:
 
     names: tuple[str, ...]
     rate: float
-    """[Hz]"""
+    """[Hz]; the first sample is taken with the first frame of the recording."""
     values: Float[np.ndarray, "sample channel"]
     """[V], or what the file gives."""
     unit: str = "V"
@@ -142,6 +156,9 @@ class Recording:
     emg: Signals | None = None
     events: tuple[Event, ...] = ()
     subject: Subject = Subject()
+    start: float = 0.0
+    """Time of the first frame, or of the first sample if there are none, on the clock of the file [s]: 1.24 for a C3D
+    file whose first frame is number 125 at 100 Hz. Times of files that were recorded together are compared by it."""
 
     @property
     def frames(self) -> int:

@@ -48,8 +48,8 @@ KNUCKLES: dict[int, tuple[list[int], list[int]]] = {
 """Joints at the knuckles, thumbs left out, left and right, by the number of joints: SMPL, SMPL-H, SMPL-X."""
 
 STATURE: dict[str, float] = {"male": 1.753, "female": 1.613}
-"""Mean height of adults [m]. Cited: Fryar et al. (2021), Anthropometric Reference Data for Children and Adults,
-National Center for Health Statistics, Vital Health Stat 3(46)."""
+"""Mean height of adults [m]. Cited, recalled: Fryar et al. (2021), Anthropometric Reference Data for Children and
+Adults, National Center for Health Statistics, Vital Health Stat 3(46)."""
 USUAL_STATURE = 1.70
 """Where the sex is not said [m]."""
 
@@ -68,8 +68,9 @@ HEIGHT: dict[str, float] = {
     "head": 0.903,
 }
 """Joint heights over the floor, of stature. Cited: ankle, knee, hip and shoulder from Drillis and Contini (1966) in
-Winter (2009), Biomechanics and Motor Control of Human Movement, fig. 4.1. From the same figure, the neck is half-way
-from the shoulders to the chin (0.870), the head's joint from there to the eyes (0.936). Cited: the lowest joint of the
+Winter (2009), Biomechanics and Motor Control of Human Movement, fig. 4.1; read in tables taken from that figure, not in
+it. From the same, the neck is half-way from the shoulders to the chin (0.870), the head's joint from there to the eyes
+(0.936). Cited: the lowest joint of the
 spine is 0.16 m above the hips of a man of 1.70 m in Rajagopal et al. (2016), doi:10.1109/TBME.2016.2586891, the pelvis
 half of it. Tuned: the other joints of the spine at the levels of T12 and T8, the ball of the foot above its sole."""
 ASIDE: dict[str, float] = {"hip": 0.0455, "collar": 0.045, "shoulder": 0.107}
@@ -77,9 +78,10 @@ ASIDE: dict[str, float] = {"hip": 0.0455, "collar": 0.045, "shoulder": 0.107}
 shoulder a little inside of half the breadth between the acromia, about 0.236 of stature; the collar, which SMPL turns
 farther out than anatomy does, a good third of the way."""
 UPPER_ARM, FOREARM, HAND = 0.186, 0.146, 0.054
-"""Of stature; the hand to its knuckles, half its length. Cited: Winter (2009), fig. 4.1."""
+"""Of stature; the hand to its knuckles, half its length (0.108). Cited: Winter (2009), fig. 4.1, read as above."""
 BALL_AHEAD = 0.068
-"""From the ankle to the ball of the foot, of stature: tuned, 0.45 of the length of the foot, which is cited: 0.152."""
+"""From the ankle to the ball of the foot, of stature: tuned, 0.45 of the length of the foot, which is cited as above:
+0.152."""
 
 
 def average_rest(stature: float) -> Float[np.ndarray, "joint 3"]:

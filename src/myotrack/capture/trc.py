@@ -3,15 +3,17 @@
 import math
 
 import numpy as np
-from jaxtyping import Float
 
-from myotrack.capture.axes import name_of, spread, tallest_axis, turn_to_z
+from myotrack.capture.axes import Up, direction, name_of, turn_to_z
 from myotrack.capture.clock import make_even
 from myotrack.capture.gaps import fill_gaps, unseen
 from myotrack.capture.plates import LENGTH_UNITS
 from myotrack.capture.recording import Origin, Recording
 from myotrack.capture.source import Source
+from myotrack.capture.upright import upward
 
+Y_UP = np.array([0.0, 1.0, 0.0])
+"""OpenSim's world."""
 FARTHEST = 1000.0
 """A marker farther away than this is a mistake of the file [m]."""
 
@@ -21,12 +23,13 @@ def looks_like_trc(content: bytes) -> bool:
     return content.removeprefix(b"\xef\xbb\xbf").lstrip()[:12].lower() == b"pathfiletype"
 
 
-def read_trc(source: Source, longest_gap: float = 0.1) -> Recording:
+def read_trc(source: Source, longest_gap: float = 0.1, up: Up | None = None) -> Recording:
     """Read a TRC file.
 
     Args:
         source: The file.
         longest_gap: Gaps in a marker's path up to this long are filled [s].
+        up: Direction of the file that points up. None: y as in OpenSim, unless floor and body speak for another.
 
     Raises:
         CaptureError: It is no TRC file, or its table is damaged.
@@ -69,9 +72,9 @@ def read_trc(source: Source, longest_gap: float = 0.1) -> Recording:
     stated = _number(header.get("datarate", ""))
     if math.isfinite(stated) and abs(stated - rate) > 0.01 * rate:
         notes.append(f"The header says {stated:g} Hz; the times say {rate:g} Hz, which is used.")
-    up = _up(points)
-    points = points @ turn_to_z(up).T
-    notes.append(f"Up is {name_of(up)} in the file; turned to z." if up[1] else f"Up is {name_of(up)} in the file.")
+    found, reason = (direction(up), "as the user says") if up else upward(points, names, Y_UP)
+    points = points @ turn_to_z(found).T
+    notes.append(f"Up is {name_of(found)} in the file, {reason}{'' if found[2] > 0 else '; turned to z'}.")
     points, filled, filling = fill_gaps(points, names, rate, longest_gap)
     return Recording(
         name=source.stem,
@@ -81,6 +84,7 @@ def read_trc(source: Source, longest_gap: float = 0.1) -> Recording:
         names=tuple(names),
         points=points,
         filled=filled,
+        start=float(times[0]),
     )
 
 
@@ -105,15 +109,6 @@ def _table(source: Source, lines: list[str], names: list[str]) -> tuple[np.ndarr
         raise source.error("the TRC file has no frames")
     table = np.array(rows)
     return table[:, 0], table[:, 1:].reshape(len(table), -1, 3)
-
-
-def _up(points: Float[np.ndarray, "frame point 3"]) -> Float[np.ndarray, "3"]:
-    """Up is y in OpenSim; another axis only where the markers stand along it and not along y."""
-    tallest = tallest_axis(points)
-    sizes = spread(points)
-    if len(points[0]) >= 8 and sizes.max() > 1.5 * sizes[1]:
-        return tallest
-    return np.array([0.0, 1.0, 0.0])
 
 
 def _number(word: str) -> float:

@@ -10,11 +10,14 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
+from myotrack.capture.axes import Up, direction, turn_to_z
 from myotrack.capture.recording import Origin, Recording, Subject, Tree
 from myotrack.capture.source import Source
 
-Up = Literal["y", "z"]
+Usual = Literal["y", "z"]
+"""The axes that point up in files of skeletons, unless somebody says otherwise."""
 
 MOST_JOINTS = 1000
 """Joints a skeleton may have; the most detailed hands and faces in use have about 300."""
@@ -55,30 +58,27 @@ class Motion:
         return Motion(self.local[:, :, chosen], self.root[:, chosen], shifts)
 
 
-def lifted(vectors: Float[np.ndarray, "3 *batch"]) -> Float[np.ndarray, "3 *batch"]:
-    """Vectors with y up, given with z up: (x, y, z) becomes (x, -z, y)."""
-    return np.stack([vectors[0], -vectors[2], vectors[1]])
-
-
-def lifted_turns(turns: Float[np.ndarray, "4 *batch"]) -> Float[np.ndarray, "4 *batch"]:
-    """Rotations with y up, given with z up."""
-    return np.concatenate([turns[:1], lifted(turns[1:])])
-
-
 def with_z_up(tree: Tree, motion: Motion, rest_up: Up, world_up: Up) -> tuple[Tree, Motion]:
     """The same motion with z up, in the rest pose and in the world, which may differ in the file."""
-    lift = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])[:, None]
+    at_rest, in_world = (turn_to_z(direction(up)) for up in (rest_up, world_up))
     local, root, shifts = motion.local, motion.root, motion.shifts
-    if rest_up == "y":
-        tree = replace(tree, rest=np.ascontiguousarray(lifted(tree.rest.T).T))
-        local = lifted_turns(local)
-        shifts = {joint: lifted(shift) for joint, shift in shifts.items()}
+    if rest_up != "z":
+        tree = replace(tree, rest=tree.rest @ at_rest.T)
+        local = np.concatenate([local[:1], _brought(at_rest, local[1:])])
+        shifts = {joint: _brought(at_rest, shift) for joint, shift in shifts.items()}
     if rest_up != world_up:
-        # The root's turn now begins in a rest pose, or ends in a world, that was turned by itself.
-        back = lift * [[1.0], [-1.0], [-1.0], [-1.0]]
+        # The root's turn now begins in a rest pose, and ends in a world, that were turned each by itself.
+        before, after = (Rotation.from_matrix(turn).as_quat(scalar_first=True)[:, None] for turn in (at_rest, in_world))
         local = local.copy()
-        local[:, 0] = product(motion.local[:, 0], back) if rest_up == "y" else product(lift, motion.local[:, 0])
-    return tree, Motion(local, lifted(root) if world_up == "y" else root, shifts)
+        local[:, 0] = product(product(after, motion.local[:, 0]), before * [[1.0], [-1.0], [-1.0], [-1.0]])
+    return tree, Motion(local, _brought(in_world, root), shifts)
+
+
+def _brought(turn: Float[np.ndarray, "3 3"], vectors: Float[np.ndarray, "3 *batch"]) -> Float[np.ndarray, "3 *batch"]:
+    """Vectors turned by a rotation that only exchanges axes."""
+    chosen = np.abs(turn).argmax(axis=1)
+    signs = turn[np.arange(3), chosen].reshape(-1, *[1] * (vectors.ndim - 1))
+    return vectors[chosen] * signs
 
 
 def about_axes(angles: Float[np.ndarray, "turn *batch"], axes: str) -> Float[np.ndarray, "4 *batch"]:
@@ -171,12 +171,14 @@ def recorded(
     rate: float,
     notes: list[str],
     subject: Subject = Subject(),  # noqa: B008  It is frozen.
+    start: float = 0.0,
 ) -> Recording:
     """The recording of a motion in metres.
 
     Args:
         kind: Name of the file's format.
         ups: The axes that point up in the rest pose and in the world.
+        start: Time of the first frame in the file [s].
     """
     tree, motion = with_z_up(tree, motion, *ups)
     points, turns = forward(tree, motion)
@@ -190,7 +192,13 @@ def recorded(
         tree=tree,
         turns=turns,
         subject=subject,
+        start=start,
     )
+
+
+def up_note(up: Up, given: bool) -> str:
+    """A sentence on which way is up in a file."""
+    return f"{up.upper()} points up in the file{', as the user says' if given else ''}."
 
 
 def metres(source: Source, height: float, given: float | None, usual: float | None = None) -> tuple[float, str]:
@@ -258,7 +266,7 @@ def rising(tree: Tree, points: Float[np.ndarray, "frame joint 3"]) -> Float[np.n
     return np.mean(np.divide(along, length, out=np.zeros_like(along), where=length > 0), axis=0)
 
 
-def rest_up(tree: Tree) -> Up | None:
+def rest_up(tree: Tree) -> Usual | None:
     """The axis along which the rest pose stands; None if it is no pose of a standing person."""
     along = rising(tree, tree.rest[None])
     if max(along[1], along[2]) < UPRIGHT:
@@ -266,7 +274,7 @@ def rest_up(tree: Tree) -> Up | None:
     return "y" if along[1] > along[2] else "z"
 
 
-def world_up(tree: Tree, points: Float[np.ndarray, "frame joint 3"], usual: Up) -> Up:
+def world_up(tree: Tree, points: Float[np.ndarray, "frame joint 3"], usual: Usual) -> Usual:
     """The axis that points up in the world.
 
     A person who lies down must not turn the world. So it is the usual axis, unless the body mostly stands along the

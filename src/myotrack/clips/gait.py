@@ -72,10 +72,11 @@ class Gait:
     """Coordinate, mean, amplitude and phase of the largest value, for what the table has not [deg, deg, stride]."""
 
 
-# Periods: stride frequency = 64.8 / min (speed / stature per s)^0.57 (Grieve & Gear 1966, recalled), rounded to whole
-# knots; the run's is that measured by Rajagopal et al. (2016), 0.69 s at 3.7 m/s, lengthened for the lower speed.
-# Stance shares fall and excursions of hip and knee grow with speed (Fukuchi et al. 2019: the directions are cited, the
-# sizes are tuned so that the legs reach as far as the stride is long).
+# Periods: stride frequency = 64.8 / min (speed / stature per s)^0.57 (Grieve & Gear 1966: that it is a power of the
+# speed was read in the abstract, both numbers are recalled), rounded to whole knots; the run's is that measured by
+# Rajagopal et al. (2016), 0.69 s at 3.7 m/s, lengthened for the lower speed. Stance shares fall and excursions of hip
+# and knee grow with speed (Fukuchi et al. 2019: the directions are cited, the sizes are tuned so that the legs reach as
+# far as the stride is long).
 GAITS: dict[str, Gait] = {
     "walk_slow": Gait(
         measured="walk", speed=0.8, period=1.44, stride=4, measured_stance=0.645, stance=0.65,
@@ -115,7 +116,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "walk": (
         "Joint angles: Fourier series of the mean of 11 trials of subject 1 of Falisse et al. "
         "(github.com/antoinefalisse/3dpredictsim, MIT), made symmetric.",
-        "Cadence over speed: Grieve & Gear 1966, doi 10.1080/00140136608964399.",
+        "Cadence over speed: Grieve & Gear 1966, doi 10.1080/00140136608964399; its coefficients are recalled.",
         "Amplitudes over speed: directions of Fukuchi et al. 2019, doi 10.1186/s13643-019-1063-z; sizes are tuned.",
         "Arms, toes and the path of the root are our own; legs are corrected so that the soles stand and roll.",
     ),
@@ -267,7 +268,8 @@ def _lift(gait: Gait, phase: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]
 
 def _heave(gait: Gait, phase: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]:
     """Vertical acceleration of who bounces: a half sine of force in each stance, free fall between them, as of a mass
-    on a spring (McMahon & Cheng 1990, doi 10.1016/0021-9290(90)90042-2, recalled). Walking follows from the legs."""
+    on a spring (McMahon & Cheng 1990, doi 10.1016/0021-9290(90)90042-2: the leg as a simple spring was read in the
+    abstract; that its force is a half sine is our simplification). Walking follows from the legs."""
     if gait.stance >= 0.5:
         return torch.full_like(phase, torch.nan)
     step = phase % 0.5
