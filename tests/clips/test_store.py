@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import Sizes
 from myotrack.clips import store
 from myotrack.clips.clip import Clip, Provenance
 from myotrack.clips.quality import assess
@@ -98,6 +99,15 @@ def test_a_clip_of_another_body_is_refused_by_the_files_name(path: Path, full: A
         load(path, full)
     with pytest.raises(ClipError, match="sway.npz: Clip .* another version of the body"):
         load(path, replace(arms, hash="0123456789abcdef"))
+
+
+def test_a_clip_of_a_resized_body_comes_back_with_its_sizes(arms: Anatomy, tmp_path: Path) -> None:
+    twin = arms.resized(Sizes(upper_arm=1.07, mass=64.5))
+    clip = replace(swaying(twin), sizes=twin.sizes)
+    save(clip, tmp_path / "sway.npz")
+    assert identical(load(tmp_path / "sway.npz", twin), clip)
+    with pytest.raises(ClipError, match=r"sway.npz: .* other sizes \(upper arm 1.07, 64.5 kg; here: the body's own\)"):
+        load(tmp_path / "sway.npz", arms)
 
 
 def test_a_clip_that_does_not_fit_its_body_is_not_written(clip: Clip, path: Path) -> None:
@@ -216,7 +226,12 @@ def test_foreign_entries_are_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2 of the format, and this myotrack reads version 1"),
+        ({"version": 3}, "version 3 of the format, and this myotrack reads versions 1 to 2"),
+        ({"version": True}, "version True of the format"),
+        ({"version": 2}, "not that of a clip"),
+        ({"version": 2, "sizes": None}, "not that of a clip"),
+        ({"version": 2, "sizes": {"thigh": 1.0}}, "Sizes have other fields"),
+        ({"version": 2, "sizes": Sizes().as_dict() | {"thigh": 9.0}}, "The thigh cannot be 9 times"),
         ({"format": "myotrack trial"}, "this is not a clip"),
         ({"rate": 50.0}, "50.0 frames per second, not 100"),
         ({"frames": 7}, "is not what the header says"),

@@ -8,11 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import PARTS
 from myotrack.capture.recording import Origin, Recording
 from myotrack.clips.clip import RATE
 from myotrack.retarget.conventions import SIDES
 from myotrack.retarget.markers import MARKER_SETS, resolve
-from myotrack.retarget.rig import PARTS, Rig
+from myotrack.retarget.rig import Rig
 from myotrack.retarget.solver import pose
 
 SET = "Rajagopal, OpenSim"

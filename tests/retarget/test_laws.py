@@ -9,13 +9,14 @@ from myotrack.algebra.quaternion import conjugate, multiply, rotate, to_matrix
 from myotrack.algebra.rotation import exponential, logarithm
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.paths import random_postures
+from myotrack.anatomy.sizes import PARTS
 from myotrack.clips.clip import RATE
 from myotrack.retarget.apart import Apart
 from myotrack.retarget.contact import Soles, find_floor, find_stances
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.loads import Loads
 from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
-from myotrack.retarget.rig import PARTS, Rig
+from myotrack.retarget.rig import Rig
 from myotrack.retarget.solver import Problem, pose, tangent
 from tests.retarget.moves import strolling
 

@@ -10,11 +10,12 @@ import torch
 from myotrack.algebra.quaternion import multiply, rotate
 from myotrack.algebra.spline import Spline
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import PARTS
 from myotrack.capture.reader import read
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE
 from myotrack.retarget.pipeline import Fit, fit, retarget
-from myotrack.retarget.rig import PARTS, Rig
+from myotrack.retarget.rig import Rig
 from myotrack.retarget.settings import Settings
 from myotrack.retarget.solver import on_device
 from tests.retarget.moves import markers, mirrored, strolling

@@ -1,5 +1,6 @@
 """Bone meshes, put back onto a body for pictures. They neither weigh nor touch anything."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mujoco
@@ -8,26 +9,30 @@ BONE_COLOUR = (0.92, 0.90, 0.84, 1.0)
 """Of every bone."""
 
 
-def with_bones(xml: str, published: Path) -> mujoco.MjModel:
+def with_bones(xml: str, published: Path, size: Callable[[str], float]) -> mujoco.MjModel:
     """Compile a body's MJCF with the meshes of the published body on its segments, under a bright sky.
 
     Args:
         xml: A repaired body without visuals.
         published: The MJCF file that it was made from.
+        size: How large a body's bones are over the published ones, by the body's name.
     """
     spec, source = mujoco.MjSpec.from_string(xml), mujoco.MjSpec.from_file(str(published))
     spec.compiler.degree = source.compiler.degree
     folder = published.parent / source.meshdir
     segments = {body.name for body in spec.bodies}
     bones = [geom for geom in source.geoms if geom.type == mujoco.mjtGeom.mjGEOM_MESH and geom.parent.name in segments]
-    for mesh in source.meshes:
-        if mesh.name in {bone.meshname for bone in bones}:
-            spec.add_mesh(name=mesh.name, file=str(folder / mesh.file), scale=mesh.scale)
+    meshes = {mesh.name: mesh for mesh in source.meshes}
+    for name, factor in sorted({(bone.meshname, size(bone.parent.name)) for bone in bones}):
+        mesh = meshes[name]
+        scale = [factor * along for along in mesh.scale]
+        spec.add_mesh(name=f"{name} x {factor}", file=str(folder / mesh.file), scale=scale)
     for bone in bones:
+        factor = size(bone.parent.name)
         copy = spec.body(bone.parent.name).add_geom(
             type=mujoco.mjtGeom.mjGEOM_MESH,
-            meshname=bone.meshname,
-            pos=bone.pos,
+            meshname=f"{bone.meshname} x {factor}",
+            pos=[factor * along for along in bone.pos],
             quat=bone.quat,
             rgba=BONE_COLOUR,
             contype=0,

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import Sizes
 
 if TYPE_CHECKING:
     from myotrack.clips.quality import Quality
@@ -60,7 +61,9 @@ class Clip:
     quality: "Quality | None" = None
     scale: float = 1.0
     """Length of the subject's legs over the body's, by which recorded distances are divided; of the arms, for a body
-    without legs."""
+    without legs. 1 on a body of the subject's sizes."""
+    sizes: Sizes | None = None
+    """Of the body, if they are not its own: those of the subject."""
 
     @property
     def frames(self) -> int:
@@ -72,6 +75,16 @@ class Clip:
         """From the first to the last frame [s]."""
         return (self.frames - 1) / RATE
 
+    def anatomy(self) -> Anatomy:
+        """The body that the clip was made for, in the sizes it was made for.
+
+        Raises:
+            ValueError: This myotrack has another version of that body, or the clip's numbers do not fit it.
+        """
+        anatomy = Anatomy.load(self.body, self.fingers, sizes=self.sizes)
+        self.check(anatomy)
+        return anatomy
+
     def check(self, anatomy: Anatomy) -> None:
         """Refuse a clip that does not belong to a body.
 
@@ -82,6 +95,11 @@ class Clip:
         if (self.body, self.fingers) != (anatomy.name, anatomy.fingers):
             mine = f"'{self.body}' {'with' if self.fingers else 'without'} fingers"
             raise ValueError(f"Clip '{self.name}' was made for the body {mine}, not {wanted}; retarget it again.")
+        if (self.sizes or Sizes()) != anatomy.sizes:
+            raise ValueError(
+                f"Clip '{self.name}' was made for a body of other sizes ({self.sizes or Sizes()}; here: "
+                f"{anatomy.sizes}). Take its own body, `clip.anatomy()`, or retarget it again to the size of this one."
+            )
         if self.body_hash != anatomy.hash:
             raise ValueError(
                 f"Clip '{self.name}' was made for another version of the body {wanted} "

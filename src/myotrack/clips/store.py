@@ -25,10 +25,12 @@ import torch
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import Sizes
 from myotrack.clips.clip import RATE, Clip, Provenance
 from myotrack.clips.quality import Quality
 
-FORMAT, VERSION = "myotrack clip", 1
+FORMAT, VERSION = "myotrack clip", 2
+"""Version 2 has `sizes`. A clip without them is written as version 1, which every myotrack reads."""
 HEADER = "header.json"
 LARGEST = 1 << 30
 """Bytes a file may have, also once decompressed. An hour of the full body with fingers is 0.7 GB."""
@@ -52,7 +54,7 @@ def save(clip: Clip, path: str | Path, anatomy: Anatomy | None = None) -> None:
     Args:
         clip: The motion; numbers are stored in double precision.
         path: Where; missing folders are made.
-        anatomy: The body, if it was not loaded by its name alone; the header tells its coordinates.
+        anatomy: The body, if it was not loaded by its name and sizes alone; the header tells its coordinates.
 
     Raises:
         ValueError: The clip does not fit its body, or the file's name does not end in '.npz'.
@@ -60,7 +62,7 @@ def save(clip: Clip, path: str | Path, anatomy: Anatomy | None = None) -> None:
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"{path}: clips are kept in files that end in '.npz'; call it {path.name}.npz.")
-    anatomy = anatomy or Anatomy.load(clip.body, fingers=clip.fingers)
+    anatomy = anatomy or Anatomy.load(clip.body, fingers=clip.fingers, sizes=clip.sizes)
     clip.check(anatomy)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -130,12 +132,13 @@ def header(path: str | Path) -> dict[str, Any]:
 def _write(clip: Clip, anatomy: Anatomy, stream: io.BufferedIOBase) -> None:
     about = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": 1 if clip.sizes is None else VERSION,
         **{name: getattr(clip, name) for name in _TEXTS},
         "fingers": clip.fingers,
         "rate": RATE,
         "frames": clip.frames,
         "scale": clip.scale,
+        **({} if clip.sizes is None else {"sizes": clip.sizes.as_dict()}),
         "coordinates": anatomy.coordinate_names,
         "regions": anatomy.foot_regions,
         "provenance": asdict(clip.provenance),
@@ -167,6 +170,7 @@ def _read(path: Path) -> Clip:
         **{name: about[name] for name in _TEXTS},
         fingers=about["fingers"],
         scale=float(about["scale"]),
+        sizes=Sizes.from_dict(about["sizes"]) if about["version"] > 1 else None,
         provenance=Provenance(**about["provenance"] | {"notes": tuple(about["provenance"]["notes"])}),
         quality=None if about["quality"] is None else Quality.from_dict(about["quality"]),
     )
@@ -216,9 +220,10 @@ def _header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise ClipError(f"{path}: its header is not JSON; {_AGAIN}.") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise ClipError(f"{path}: this is not a clip; {_AGAIN}.")
-    if about.get("version") != VERSION:
+    version = about.get("version")
+    if isinstance(version, bool) or version not in range(1, VERSION + 1):
         raise ClipError(
-            f"{path}: written in version {about.get('version')!r:.20} of the format, and this myotrack reads version "
+            f"{path}: written in version {version!r:.20} of the format, and this myotrack reads versions 1 to "
             f"{VERSION}; {_AGAIN}, or use the myotrack that wrote it."
         )
     if about.get("rate") != RATE:
@@ -238,7 +243,10 @@ def _header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
             and all(isinstance(value, str) for name, value in origin.items() if name != "notes")
             and _are_texts(origin["notes"])
             and isinstance(about["quality"], dict | None)
+            and (version == 1 or isinstance(about["sizes"], dict))
         )
+        if sound and version != 1:
+            Sizes.from_dict(about["sizes"])
         if sound and about["quality"] is not None:
             Quality.from_dict(about["quality"])
     except (KeyError, ValueError) as error:

@@ -218,6 +218,7 @@ def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
     speed = soles.speed(rate).norm(dim=-1)
     slow = speed < SLOW + haste
     resting = torch.where((speed < SLOW / 2 + haste) & (soles.height.abs() < LOW), soles.height, torch.nan)
+    # A sphere that never rests near the floor has no height of its own: the floor's is taken.
     level = torch.nan_to_num(resting.nanmedian(dim=0).values)
     standing = slow & (soles.height - level < NEAR) & _staying(soles, haste, rate)
     standing = ~_without_short_runs(~standing, round(GAP * rate))

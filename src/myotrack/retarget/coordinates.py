@@ -20,10 +20,11 @@ from myotrack.algebra.quaternion import from_matrix, multiply, to_matrix
 from myotrack.algebra.rotation import exponential, logarithm
 from myotrack.anatomy.landmarks import FACING
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import PARTS
 from myotrack.capture.recording import Coordinates, Recording, Tree
 from myotrack.retarget.conventions import SIDES, SKELETONS, TURNS
 from myotrack.retarget.markers import Spot, resolve
-from myotrack.retarget.rig import PARTS, Rig
+from myotrack.retarget.rig import Rig
 
 _PARENT = {
     "spine3": "pelvis", "neck": "spine3", "head": "neck",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from myotrack.anatomy.sizes import PARTS
 from myotrack.retarget.rig import SEGMENTS, Rig
 
 SKIN = 0.01
@@ -23,7 +24,7 @@ FLESH = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a point usually is on the body's own size."""
+    """Where a point usually is on the published body."""
 
     segment: str
     site: str | None = None
@@ -52,7 +53,8 @@ def resolve(placement: Placement, rig: Rig) -> Spot | None:
     """Find a placement on a rig; None if the rig lacks the segment."""
     if placement.segment not in rig.segments:
         return None
-    place = np.array(placement.place)
+    part = PARTS[rig.part_of_segment[rig.segment(placement.segment)]]
+    place = np.array(placement.place) * getattr(rig.anatomy.sizes, part)
     if placement.site is not None:
         place = rig.place(placement.site)[1]
     if placement.mirrored:

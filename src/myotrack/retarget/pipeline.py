@@ -2,7 +2,7 @@
 
 points   recorded points at 100 Hz                    (`resample`)
 match    which of them is what                        (`correspondence`)
-subject  sizes of the person, places of the points    (`subject`)
+subject  sizes of the person, places of the points    (`subject`), and a body of these sizes if wanted
 curve    the whole motion: first coarse, then fine    (`solver`)
 stances  floor, belt and contacts, then fine again    (`contact`)
 lift     what is left below the floor                 (`ground`)
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from myotrack.algebra.rotation import continuous
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import PARTS, Sizes
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE, Clip, Provenance
 from myotrack.clips.quality import assess
@@ -28,10 +29,11 @@ from myotrack.retarget.apart import Apart
 from myotrack.retarget.coordinates import posed
 from myotrack.retarget.correspondence import Correspondence, correspond
 from myotrack.retarget.curve import Curve
+from myotrack.retarget.fitted import fitted_sizes
 from myotrack.retarget.ground import lifted
 from myotrack.retarget.resample import resampled, with_flat_feet
 from myotrack.retarget.residuals import Follow, Settle, Stand
-from myotrack.retarget.rig import PARTS, Rig
+from myotrack.retarget.rig import Rig
 from myotrack.retarget.settings import Settings as Settings
 from myotrack.retarget.solver import Problem, pose, tangent
 from myotrack.retarget.standing import Motion, stand
@@ -68,8 +70,12 @@ class Fit:
     """Everything found on the way, for those who want to look."""
 
     clip: Clip
+    anatomy: Anatomy
+    """The body that performs the clip: the one given, or one of the person's sizes."""
     subject: Subject
+    """The person beside that body."""
     match: Correspondence
+    """The points, with places on that body."""
     miss: Float[Tensor, "frame point"]
     """Distance of every recorded point from the same point on the subject-sized body that performs the clip [m]."""
     seconds: dict[str, float]
@@ -96,7 +102,7 @@ def retarget(recording: Recording, anatomy: Anatomy, settings: Settings | None =
         settings: Choices.
 
     Raises:
-        ValueError: The recording has no points we know, or too few frames.
+        ValueError: The recording has no points we know, or too few frames; or no body can have the person's sizes.
     """
     return fit(recording, anatomy, settings).clip
 
@@ -105,9 +111,11 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     """As `retarget`, with everything that was found."""
     settings = settings or Settings()
     clock = _Clock()
+    if settings.size == "fitted":
+        anatomy = anatomy.resized(Sizes())
     rig = Rig.of(anatomy)
     # A body on a fixed trunk has no say in where the thorax goes: that takes the whole person.
-    whole = rig if anatomy.free else Rig.of(Anatomy.load("full"))
+    whole = rig if anatomy.free else Rig.of(Anatomy.load("full", sizes=anatomy.sizes))
     if recording.coordinates is not None and recording.points is None:
         ours = recording.coordinates.skeleton != "OpenSim"
         recording = posed(recording, anatomy if ours else whole.anatomy)
@@ -118,6 +126,15 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clock.lap("points")
     subject = fit_subject(points, turns, match, whole)
     clock.lap("subject")
+    size_note = _sizes_told(subject)
+    if settings.size == "fitted":
+        sizes, weight = fitted_sizes(recording, subject, settings.mass)
+        anatomy = anatomy.resized(sizes)
+        rig, whole = Rig.of(anatomy), Rig.of(whole.anatomy.resized(sizes))
+        match = correspond(recording, whole, settings.markers, FEWEST[anatomy.name])
+        subject = subject.on_own_size()
+        size_note = f"the body has the sizes of the subject: {sizes}; {weight}"
+        clock.lap("body")
     problem = _problem(points, turns, match, subject, whole, settings)
     curve = _coarse(problem, match, subject, whole)
     clock.lap("coarse")
@@ -137,7 +154,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     curve = problem.solve(curve, steps=FINE_STEPS)
     clock.lap("fine")
     contact = torch.zeros(len(points), len(anatomy.foot_regions), dtype=torch.bool)
-    notes: tuple[str, ...] = (*samples.notes, *match.notes(rig))
+    notes: tuple[str, ...] = (size_note, *samples.notes, *match.notes(rig))
     if anatomy.foot_regions and settings.plant:
         standing = stand(Motion(problem, curve, rig), match, settings)
         problem, curve = standing.motion.problem, standing.motion.curve
@@ -152,7 +169,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clip = _clip(recording, rig, curve, contact, subject, notes)
     quality = assess(clip, anatomy, float(miss[torch.isfinite(miss)].square().mean().sqrt()))
     clock.lap("quality")
-    return Fit(replace(clip, quality=quality), subject, match, miss, clock.seconds)
+    return Fit(replace(clip, quality=quality), anatomy, subject, match, miss, clock.seconds)
 
 
 def _problem(
@@ -222,7 +239,6 @@ def _clip(
 ) -> Clip:
     pos, vel, acc = curve.motion()
     anatomy = rig.anatomy
-    sizes = ", ".join(f"{part} {float(size):.2f}" for part, size in zip(PARTS, subject.size, strict=True))
     origin = recording.origin
     return Clip(
         name=recording.name,
@@ -239,10 +255,16 @@ def _clip(
             sha256=origin.sha256,
             format=origin.format,
             licence=origin.licence or "",
-            notes=(*origin.notes, f"sizes of the subject over the body: {sizes}", *notes),
+            notes=(*origin.notes, *notes),
         ),
         scale=subject.legs if anatomy.free else subject.reach,
+        sizes=None if anatomy.sizes.own else anatomy.sizes,
     )
+
+
+def _sizes_told(subject: Subject) -> str:
+    sizes = ", ".join(f"{part} {float(size):.2f}" for part, size in zip(PARTS, subject.size, strict=True))
+    return f"sizes of the subject over the body: {sizes}"
 
 
 def _subject_of(file: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from myotrack.anatomy.kinematics import Kinematics
 from myotrack.anatomy.landmarks import FACING, FOOT_REGIONS
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.sizes import PARTS, part_of
 
 _SIDES = {"right": "r", "left": "l"}
 _LIMBS = {
@@ -32,17 +33,6 @@ _TRUNK = {"pelvis": "pelvis", "thorax": "thorax", "head": "head"}
 
 SEGMENTS = (*_TRUNK, *(f"{side}_{limb}" for side in _SIDES for limb in _LIMBS))
 """Names of all segments; a body without legs has fewer."""
-PARTS = ("pelvis", "trunk", "girdle", "head", "upper_arm", "forearm", "hand", "thigh", "shank", "foot")
-"""What can be resized; left and right always together."""
-_PART_OF_PREFIX = {
-    "Full Body": "pelvis", "sacrum": "pelvis", "pelvis": "pelvis",
-    "clav": "girdle", "scapula": "girdle", "scapphant": "girdle", "humphant": "upper_arm", "humerus": "upper_arm",
-    "ulna": "forearm", "radius": "forearm",
-    "femur": "thigh", "patella": "thigh", "tibia": "shank", "talus": "foot", "calcn": "foot", "toes": "foot",
-    "head": "head", "head_attach": "trunk", "lumbar": "trunk", "Abdomen": "trunk", "torso": "trunk", "neck": "trunk",
-    "Bimanual": "trunk", "bimanual": "trunk", "root": "trunk", "thorax": "trunk", "cervical": "trunk", "world": "trunk",
-}  # fmt: skip
-"""Part of every MuJoCo body, by the longest prefix of its name; all others are bones of the hand."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +96,12 @@ class Rig:
 
     @classmethod
     def of(cls, anatomy: Anatomy) -> "Rig":
-        """Prepare a body; cached."""
-        if anatomy.hash not in _READY:
-            _READY[anatomy.hash] = _build(anatomy)
-        return _READY[anatomy.hash]
+        """Prepare a body; the last few are kept."""
+        rig = _READY.pop(anatomy.hash, None) or _build(anatomy)
+        _READY[anatomy.hash] = rig
+        if len(_READY) > MOST_READY:
+            del _READY[next(iter(_READY))]
+        return rig
 
     @property
     def root_size(self) -> int:
@@ -210,13 +202,16 @@ def body_name(segment: str) -> str:
 
 
 _READY: dict[str, Rig] = {}
+"""By the body's hash, the least recently used first."""
+MOST_READY = 8
+"""Rigs that are kept; every fitted recording has one of its own."""
 
 
 def _build(anatomy: Anatomy) -> Rig:
     model = anatomy.model
     names = {model.body(body).name for body in range(model.nbody)}
     segments = tuple(name for name in SEGMENTS if body_name(name) in names)
-    part_of_body = np.array([_part(model.body(body).name) for body in range(model.nbody)])
+    part_of_body = np.array([part_of(model.body(body).name) for body in range(model.nbody)])
     part_of_segment = part_of_body[[model.body(body_name(name)).id for name in segments]]
     spheres = _spheres(anatomy, segments)
     low, high = anatomy.limits()
@@ -235,11 +230,6 @@ def _build(anatomy: Anatomy) -> Rig:
         low=low[skip:],
         high=high[skip:],
     )
-
-
-def _part(body: str) -> int:
-    prefixes = [prefix for prefix in _PART_OF_PREFIX if body.startswith(prefix)]
-    return PARTS.index(_PART_OF_PREFIX[max(prefixes, key=len)] if prefixes else "hand")
 
 
 def _segment_kinematics(anatomy: Anatomy, segments: tuple[str, ...], scale: np.ndarray | None) -> Kinematics:

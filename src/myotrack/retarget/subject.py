@@ -13,8 +13,9 @@ from torch import Tensor
 from myotrack.algebra.quaternion import from_matrix, multiply
 from myotrack.algebra.rotation import exponential, logarithm
 from myotrack.anatomy.kinematics import Kinematics
+from myotrack.anatomy.sizes import PARTS
 from myotrack.retarget.correspondence import Correspondence
-from myotrack.retarget.rig import PARTS, Rig
+from myotrack.retarget.rig import Rig
 from myotrack.retarget.solver import pose, tangent
 
 FRAMES = 48
@@ -45,6 +46,10 @@ class Subject:
     def kinematics(self, rig: Rig) -> Kinematics:
         """The body in the subject's size."""
         return rig.sized(self.size)
+
+    def on_own_size(self) -> "Subject":
+        """The same person beside a body of their own sizes. Points stay where they were found to be."""
+        return Subject(torch.ones_like(self.size), self.place, legs=1.0, reach=1.0)
 
 
 def fit_subject(
@@ -106,7 +111,7 @@ def starting_posture(
     model = model * size
     target = points[:, trunk]
     seen = torch.isfinite(target).all(dim=-1, keepdim=True).to(target)
-    target = torch.nan_to_num(target)
+    target = torch.nan_to_num(target)  # What was not seen has no weight in `seen`, but NaN times zero is NaN.
     total = seen.sum(dim=1, keepdim=True).clamp_min(1.0)
     model_centre = (model * seen).sum(dim=1, keepdim=True) / total
     centre = (target * seen).sum(dim=1, keepdim=True) / total

@@ -52,7 +52,9 @@ class Painter:
             OSError: No way to render off screen; the message says what to install.
         """
         # From the body's own MJCF, so that whatever repairs it has are drawn.
-        self._model = self._drawable(with_bones(anatomy.xml, published_file(anatomy.name)), width, height)
+        self._model = self._drawable(
+            with_bones(anatomy.xml, published_file(anatomy.name), anatomy.sizes.factor), width, height
+        )
         self._data = mujoco.MjData(self._model)
         self._tendons = self._model.actuator_trnid[:, 0]
         self._camera = camera or Camera(distance=2.6 if anatomy.free else 1.5)
