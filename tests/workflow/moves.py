@@ -1,6 +1,14 @@
 """Half a second of an upper body that moves its arms, as BVH, made here so that the tests need no recordings."""
 
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
+import pytest
+
+from myotrack.workflow.batch import retarget_one
+from myotrack.workflow.cli import main
 
 _ARM = (("Shoulder", (4, 6, 0)), ("Arm", (13, 0, 0)), ("ForeArm", (28, 0, 0)), ("Hand", (25, 0, 0)))
 
@@ -41,3 +49,35 @@ def upper_body(seed: int = 0, frames: int = 31) -> bytes:
     rows = np.concatenate([place, angles.reshape(frames, -1)], axis=1)
     lines += ["MOTION", f"Frames: {frames}", "Frame Time: 0.01666667"]
     return "\n".join([*lines, *(" ".join(f"{value:.5f}" for value in row) for row in rows), ""]).encode()
+
+
+def two_motions(folder: Path) -> Path:
+    """Write two motions that can be retargeted below a folder."""
+    (folder / "deep").mkdir(parents=True)
+    (folder / "wave.bvh").write_bytes(upper_body(2))
+    (folder / "deep" / "reach.bvh").write_bytes(upper_body(5))
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The clips of a folder; nothing else may be in it but the report."""
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name for name in names if not name.endswith(".npz")] == ["quality.json"]
+    return {name: (folder / name).read_bytes() for name in names if name.endswith(".npz")}
+
+
+def run(capsys, *arguments: str | Path) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a command."""
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out, captured.err
+
+
+def killed_at_cut(path: Path, *rest):
+    """`retarget_one` in a process that the kernel kills when it comes to 'cut.bvh'."""
+    if path.stem == "cut":
+        # A clip was half written.
+        (rest[1] / f".{rest[0]}.0123abcd.part").mkdir()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return retarget_one(path, *rest)

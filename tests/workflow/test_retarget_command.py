@@ -14,35 +14,12 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.capture.reader import _formats
 from myotrack.clips.store import load, load_folder
 from myotrack.workflow import batch
-from myotrack.workflow.cli import main
 from myotrack.workflow.folder import SUFFIXES, clip_names, motion_files
 from myotrack.workflow.retarget import retarget_files
 from tests.capture.seeds import anc, forces_mot
-from tests.workflow.moves import upper_body
+from tests.workflow.moves import contents, run, two_motions, upper_body
 
 ROOT = Path(__file__).parents[2]
-
-
-def run(capsys, *arguments: str | Path) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """The clips of a folder; nothing else may be in it but the report."""
-    names = sorted(path.name for path in folder.iterdir())
-    assert [name for name in names if not name.endswith(".npz")] == ["quality.json"]
-    return {name: (folder / name).read_bytes() for name in names if name.endswith(".npz")}
-
-
-def two_motions(folder: Path) -> Path:
-    """Write two motions that can be retargeted below a folder."""
-    (folder / "deep").mkdir(parents=True)
-    (folder / "wave.bvh").write_bytes(upper_body(2))
-    (folder / "deep" / "reach.bvh").write_bytes(upper_body(5))
-    return folder
 
 
 @pytest.fixture
@@ -165,19 +142,6 @@ def test_a_cluster_makes_the_same_clips(recordings, alone, monkeypatch, tmp_path
     assert contents(tmp_path / "cluster") == alone
 
 
-def test_a_process_that_dies_fails_its_files_and_no_others(recordings, monkeypatch, tmp_path) -> None:
-    def dead(*_: object, **__: object):
-        raise joblib.externals.loky.process_executor.TerminatedWorkerError("killed")
-        yield
-
-    retarget_files([recordings / "wave.bvh"], "arms", tmp_path / "out", jobs=1)
-    monkeypatch.setattr(batch.joblib, "Parallel", lambda **_: dead)
-    rows = retarget_files([recordings / "deep"], "arms", tmp_path / "out", jobs=2)
-    assert [row.status for row in rows] == ["failed"]
-    assert "fewer --jobs" in rows[0].error and "reach.bvh" in rows[0].error
-    assert list(contents(tmp_path / "out")) == ["wave.npz"]
-
-
 def test_an_interruption_keeps_what_is_finished(capsys, recordings, monkeypatch, tmp_path) -> None:
     retargeted, out = batch._retargeted, tmp_path / "out"
 
@@ -257,7 +221,7 @@ def test_names_tell_files_apart_by_as_little_as_it_takes(tmp_path) -> None:
 
 
 def test_folders_are_searched_for_every_format_that_holds_motion(tmp_path) -> None:
-    formats = {suffix for kind in _formats(None, None, None, 0.1) for suffix in kind.suffixes}
+    formats = {suffix for kind in _formats(None, None, None, 0.1, None) for suffix in kind.suffixes}
     assert set(SUFFIXES) == formats - {".asf", ".anc"}
     wanted = ["a.BVH", "deep/er/b.c3d.gz", "deep/c.amc"]
     for name in [*wanted, "a.asf", "a.anc", "readme.txt", ".hidden.bvh", ".git/d.bvh", "out/clip.npz", "body.npz"]:

@@ -1,13 +1,15 @@
 """One run of retargeting: files in, clips and rows out, in this process, in many, or on a cluster.
 
 The unit of work is `retarget_one`: a path and plain choices in, a row of plain data out. It writes the clip itself, so
-nothing large travels between processes, and what is finished stays finished.
+nothing large travels between processes, and what is finished stays finished. A process that is killed takes no file
+with it but the one to blame.
 """
 
-import os
-import platform
+import re
 import time
+import traceback
 from collections.abc import Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,61 +18,20 @@ import joblib
 import torch
 
 from myotrack import __version__
-from myotrack.anatomy.model import BODIES, Anatomy
+from myotrack.anatomy.model import Anatomy
 from myotrack.capture.reader import read
 from myotrack.clips.clip import Clip
 from myotrack.clips.quality import Limits, Quality
-from myotrack.clips.store import VERSION, ClipError, header, load, save
-from myotrack.retarget.markers import read_marker_file
-from myotrack.retarget.pipeline import Settings, fit
+from myotrack.clips.store import VERSION, load
+from myotrack.retarget.pipeline import fit
+from myotrack.workflow.choices import Choices
 from myotrack.workflow.doctor import installed
-from myotrack.workflow.folder import clip_names, motion_files, read_report, sha256, writable
+from myotrack.workflow.folder import clip_names, motion_files, read_report, writable
 from myotrack.workflow.output import machine
+from myotrack.workflow.shelf import kept, put, set_aside, sweep
 
 PACKAGES = ("mujoco", "musclemimic-models", "numpy", "scipy", "torch")
 """Whose versions stand in the report."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What holds for every file of a run."""
-
-    body: str = "full"
-    fingers: bool = False
-    markers: Path | None = None
-    """File that says where points belong."""
-    skeleton: Path | None = None
-    """The ASF file of AMC files without one beside them."""
-    model: Path | None = None
-    """The body model of AMASS files."""
-    mirrored: bool = False
-    """Make the mirror image of every clip, too."""
-    force: bool = False
-    """Make clips that are there already again."""
-
-    def check(self) -> None:
-        """Refuse what no file could be retargeted with.
-
-        Raises:
-            ValueError: There is no such body, or a file that was named is not there or not what it should be.
-        """
-        if self.body not in BODIES:
-            raise ValueError(f"There is no body called '{self.body}'. The bodies are: {', '.join(BODIES)}.")
-        for path in (self.markers, self.skeleton, self.model):
-            if path is not None and not path.is_file():
-                raise ValueError(f"{path}: there is no such file.")
-        if self.markers is not None:
-            read_marker_file(self.markers)
-
-    def given(self) -> tuple[str, ...]:
-        """A note for every file that a clip depends on, besides its recording."""
-        files = {"markers": self.markers, "skeleton": self.skeleton, "body model": self.model}
-        return tuple(f"{what} given: {path.name}, sha256 {sha256(path)}" for what, path in files.items() if path)
-
-    def absolute(self) -> "Choices":
-        """The same for a process that works in another folder."""
-        paths = {name: getattr(self, name) for name in ("markers", "skeleton", "model")}
-        return replace(self, **{name: path and path.resolve() for name, path in paths.items()})
 
 
 @dataclass(frozen=True)
@@ -84,14 +45,20 @@ class Row:
     clip: str
     """Name of the clip; its file is '<clip>.npz'."""
     status: Literal["made", "kept", "failed"]
-    """'kept': the clip was there already, made from the same file for the same body."""
+    """'kept': the clip was there already, and making it again would change nothing."""
     error: str = ""
     """Why it failed, in one sentence."""
+    trace: str = ""
+    """Where in the program it failed. Not in the report."""
+    aside: tuple[str, ...] = ()
+    """Clips of earlier runs that would be wrong now, and are called so since: '<name>.npz.old'."""
     poor: tuple[str, ...] = ()
     """What of the clip's quality is beyond the usual limits; empty if it passes."""
     quality: Quality | None = None
     sha256: str = ""
+    """Of the file."""
     body_hash: str = ""
+    """Of the body in the sizes that the clip was made for."""
     frames: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     """Time per stage [s]."""
@@ -105,7 +72,9 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """As it stands in the report."""
         quality = self.quality and self.quality.as_dict()
-        return {**asdict(self), "poor": list(self.poor), "quality": quality, "frames_per_s": self.frames_per_s}
+        lists = {"poor": list(self.poor), "aside": list(self.aside)}
+        row = {**asdict(self), **lists, "quality": quality, "frames_per_s": self.frames_per_s}
+        return {name: value for name, value in row.items() if name != "trace"}
 
 
 @dataclass(frozen=True)
@@ -142,20 +111,56 @@ class Batch:
             jobs: How many processes; 1 works in this one, -1 takes one per core, and None leaves it to
                 `joblib.parallel_config`.
         """
-        # One file at a time: files are long, and unlike each other.
-        parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")  # type: ignore[arg-type]
-        choices, out, home = self.choices.absolute(), self.out.resolve(), (platform.node(), os.getpid())
-        waiting = {str(file.resolve()): (str(file), name) for file, name in zip(self.files, self.names, strict=True)}
-        calls = [(Path(path), name, out, choices, home) for path, (_, name) in waiting.items()]
+        threads = torch.get_num_threads()
         try:
-            for row in cast(Iterator[Row], parallel(joblib.delayed(retarget_one)(*call) for call in calls)):
-                file, _ = waiting.pop(row.path)
-                yield replace(row, file=file)
+            yield from self._rows(jobs)
+        finally:
+            torch.set_num_threads(threads)  # `retarget_one` leaves one, also in this process.
+
+    def _rows(self, jobs: int | None) -> Iterator[Row]:
+        waiting = {str(file.resolve()): (str(file), name) for file, name in zip(self.files, self.names, strict=True)}
+        while waiting:
+            begun: list[str] = []
+            # One file at a time: files are long, and unlike each other.
+            parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")  # type: ignore[arg-type]
+            try:
+                for row in cast(Iterator[Row], parallel(self._calls(waiting, begun))):
+                    file, _ = waiting.pop(row.path)
+                    yield replace(row, file=file)
+            except Exception as error:
+                # `retarget_one` hands back its own errors, so this is a process that died, or a cluster that went away.
+                again, trouble = _worker_died(error), f"its process could not be reached any more ({_words(error)})"
+                begun = [path for path in begun if path in waiting] if again else []
+                for path in begun or list(waiting):
+                    file, name = waiting.pop(path)
+                    sweep(self.out / f"{name}.npz")
+                    # One of those that were begun has taken the others with it: each is tried again on its own.
+                    yield self._alone(path, file, name) if again else self._dead(path, file, name, trouble)
+
+    def _calls(self, waiting: dict[str, tuple[str, str]], begun: list[str]) -> Iterator[Any]:
+        """What is to be done, noted in `begun` when a process asks for it."""
+        for path, (_, name) in list(waiting.items()):
+            begun.append(path)
+            yield self._call(path, name)
+
+    def _call(self, path: str, name: str) -> Any:
+        return joblib.delayed(retarget_one)(Path(path), name, self.out.resolve(), self.choices.absolute())
+
+    def _alone(self, path: str, file: str, name: str) -> Row:
+        """Retarget a file while nothing else is running, in a process that may die."""
+        try:
+            [row] = cast(list[Row], joblib.Parallel(n_jobs=2)([self._call(path, name)]))
         except Exception as error:
-            # `retarget_one` hands back its own errors, so this is a process that died, or a cluster that went away.
-            trouble = f"its process ended unexpectedly ({type(error).__name__}); if memory ran out, use fewer --jobs"
-            for path, (file, name) in waiting.items():
-                yield Row(file, path, name, "failed", f"{file}: {trouble}.")
+            sweep(self.out / f"{name}.npz")
+            crash = re.search(r"SIG(?!KILL|TERM)[A-Z]+", str(error))
+            end = "was killed; most likely memory ran out: cut the recording, or use a machine with more"
+            if crash:
+                end = f"crashed ({crash[0]}); please report it"
+            return self._dead(path, file, name, f"its process, the only one at work, {end}")
+        return replace(row, file=file)
+
+    def _dead(self, path: str, file: str, name: str, trouble: str) -> Row:
+        return _failed(Row(file, path, name, "failed", f"{path}: {trouble}."), self.out)
 
     def in_order(self, rows: Iterable[Row]) -> list[Row]:
         """Rows as the files were given."""
@@ -166,6 +171,7 @@ class Batch:
         """Everything about a run, as it stands in 'quality.json'."""
         rows = self.in_order(rows)
         mine = {row.clip for row in rows}
+        hashes = {row.body_hash for row in rows if row.body_hash}
         earlier = [row for row in _earlier(self.out) if row["clip"] not in mine]
         stages = {stage: 0.0 for row in rows for stage in row.seconds}
         for row in rows:
@@ -174,7 +180,7 @@ class Batch:
         return {
             "body": self.choices.body,
             "fingers": self.choices.fingers,
-            "hash": next((row.body_hash for row in rows if row.body_hash), ""),
+            "hash": hashes.pop() if len(hashes) == 1 else "",
             "out": str(self.out),
             "settings": {
                 name: str(value) if isinstance(value, Path) else value for name, value in asdict(self.choices).items()
@@ -197,63 +203,64 @@ class Batch:
         }
 
 
-def retarget_one(path: Path, name: str, out: Path, choices: Choices, home: tuple[str, int]) -> Row:
-    """Retarget one file and write its clip, in whatever process. `home` is the process that asked."""
-    if (platform.node(), os.getpid()) != home:
-        torch.set_num_threads(1)  # The other cores have files of their own.
+def retarget_one(path: Path, name: str, out: Path, choices: Choices) -> Row:
+    """Retarget one file and write its clip, in whatever process, which has one torch thread from then on.
+
+    More threads would add up numbers in another order; with one, a clip has the same digits however many files are
+    worked on at once. The other cores have files of their own.
+
+    Args:
+        path: The file, from the root.
+        name: Of its clip.
+        out: Folder of the clips, from the root.
+        choices: What holds for the run, `Choices.absolute`.
+    """
+    torch.set_num_threads(1)
     failed = Row(str(path), str(path), name, "failed")
     try:
         return _retargeted(path, name, out, choices)
     except (ValueError, OSError) as error:
-        return replace(failed, error=_sentence(path, str(error)))
+        failed = replace(failed, error=_sentence(path, str(error)), trace=traceback.format_exc())
+    except MemoryError:
+        trouble = "it takes more memory than there is; cut it, or use fewer --jobs"
+        failed = replace(failed, error=_sentence(path, trouble), trace=traceback.format_exc())
     except Exception as error:
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return replace(failed, error=f"{path}: retargeting broke down ({words}).")
+        trouble = f"{path}: retargeting broke down ({_words(error)})."
+        failed = replace(failed, error=trouble, trace=traceback.format_exc())
+    return _failed(failed, out)
 
 
 def _retargeted(path: Path, name: str, out: Path, choices: Choices) -> Row:
     begin = time.perf_counter()
+    choices.check_device()
     anatomy = Anatomy.load(choices.body, choices.fingers)
     loaded = time.perf_counter()
-    fresh = Row(str(path), str(path), name, "made", body_hash=anatomy.hash)
+    fresh = Row(str(path), str(path), name, "made")
     target, twin = out / f"{name}.npz", out / f"{name}_mirrored.npz"
-    about = None if choices.force else _kept(path, target, anatomy, choices)
+    about = None if choices.force else kept(path, target, anatomy, choices)
     if about is not None:
-        if choices.mirrored and _kept(path, twin, anatomy, choices) is None:
-            save(_mirror_image(load(target, anatomy), anatomy), twin)
+        if choices.mirrored and kept(path, twin, anatomy, choices) is None:
+            clip = load(target)
+            put({twin: _mirror_image(clip, clip.anatomy())})
         quality = about["quality"] and Quality.from_dict(about["quality"])
-        kept = replace(fresh, status="kept", sha256=about["provenance"]["sha256"], frames=about["frames"])
-        return _judged(kept, quality)
-    recording = read(path, skeleton=choices.skeleton, model=choices.model)
+        there = replace(fresh, status="kept", body_hash=about["body_hash"], frames=about["frames"])
+        return _judged(replace(there, sha256=about["provenance"]["sha256"]), quality)
+    recording = read(path, skeleton=choices.skeleton, model=choices.model, up=choices.up)
     if recording.kind == "signals":
         raise ValueError("it holds forces or EMG only, and no motion to retarget")
     had = time.perf_counter()
-    found = fit(recording, anatomy, Settings(markers=choices.markers))
+    found = fit(recording, anatomy, choices.settings())
     fitted = time.perf_counter()
-    provenance = replace(found.clip.provenance, notes=(*found.clip.provenance.notes, *choices.given()))
+    provenance = replace(found.clip.provenance, notes=(*found.clip.provenance.notes, *choices.notes()))
     clip = replace(found.clip, name=name, provenance=provenance)
-    save(clip, target)
-    if choices.mirrored:
-        save(_mirror_image(clip, anatomy), twin)
-    seconds = {"body": loaded - begin, "read": had - loaded, **found.seconds, "save": time.perf_counter() - fitted}
-    made = replace(fresh, sha256=provenance.sha256, frames=clip.frames, seconds=seconds)
-    return _judged(made, clip.quality)
-
-
-def _kept(path: Path, target: Path, anatomy: Anatomy, choices: Choices) -> dict[str, Any] | None:
-    """The header of the clip that is there, if making it again would change nothing."""
-    try:
-        about = header(target)
-    except ClipError:
-        return None
-    notes = [note for note in about["provenance"]["notes"] if " given: " in note]
-    same = (
-        (about["body"], about["fingers"], about["body_hash"]) == (anatomy.name, anatomy.fingers, anatomy.hash)
-        and about["name"] == target.stem
-        and about["provenance"]["sha256"] == sha256(path)
-        and notes == list(choices.given())
-    )
-    return about if same else None
+    image = {twin: _mirror_image(clip, found.anatomy)} if choices.mirrored else {}
+    put({target: clip, **image})
+    aside = () if choices.mirrored else set_aside(path, twin)
+    body = loaded - begin + found.seconds.get("body", 0.0)
+    saving = time.perf_counter() - fitted
+    seconds = {"read": had - loaded, **found.seconds, "save": saving, "body": body}
+    made = replace(fresh, sha256=provenance.sha256, body_hash=clip.body_hash, frames=clip.frames)
+    return _judged(replace(made, seconds=seconds, aside=aside), clip.quality)
 
 
 def _mirror_image(clip: Clip, anatomy: Anatomy) -> Clip:
@@ -264,10 +271,29 @@ def _judged(row: Row, quality: Quality | None) -> Row:
     return replace(row, quality=quality, poor=() if quality is None else quality.failures())
 
 
+def _failed(row: Row, out: Path) -> Row:
+    """A row of a file that failed: nothing in the folder looks as if it had not."""
+    try:
+        return replace(row, aside=set_aside(Path(row.path), out / f"{row.clip}.npz", out / f"{row.clip}_mirrored.npz"))
+    except OSError as error:
+        trouble = f"the clip from before could not be set aside ({error.strerror or error}) and must not be used"
+        return replace(row, error=f"{row.error.rstrip('.')}; {trouble}.")
+
+
 def _sentence(path: Path, trouble: str) -> str:
-    """An error that names its file."""
-    trouble = " ".join(trouble.split())
-    return trouble if path.name in trouble else f"{path}: {trouble.rstrip('.')}."
+    """An error that names its file, and the folder it is in: other folders may have one of the same name."""
+    trouble, whole = (" ".join(words.split()) for words in (trouble, str(path)))
+    return trouble if whole in trouble else f"{path}: {trouble.removeprefix(f'{path.name}: ').rstrip('.')}."
+
+
+def _words(error: Exception) -> str:
+    """An error of somebody else's, in a few words."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _worker_died(error: Exception) -> bool:
+    """Whether the work on some file has ended a process, of our own or of a Dask cluster."""
+    return isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker"
 
 
 def _earlier(out: Path) -> list[dict[str, Any]]:

@@ -2,11 +2,14 @@
 
 import os
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from myotrack.workflow.debug import DEBUG, debugging
 
 BodyName = Literal["full", "arms"]
 
@@ -53,6 +56,8 @@ class RetargetCommand:
     Try `myotrack retarget walk.c3d --out clips`, or a folder with everything below it:
     `myotrack retarget recordings --body arms --out clips --jobs 8`.
     The exit status is 1 if a file could not be retargeted. A clip beyond the quality limits is made and called poor.
+    A clip is made again if its recording, the .asf beside it, the body, an option, a file given here or the version of
+    myotrack has changed. If that fails, the clip from before is renamed to '<name>.npz.old'.
     """
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE_OR_FOLDER [...]")]
@@ -71,6 +76,21 @@ class RetargetCommand:
     """The .asf of .amc files that have none beside them."""
     model: Path | None = None
     """The body model of AMASS files."""
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None
+    """The axis that points up in the files, where they do not say it or say it wrongly."""
+    size: Literal["kept", "fitted"] = "kept"
+    """'kept': the body stays as it is, and distances over the ground are scaled to it. 'fitted': the body gets the
+    sizes of the subject, and every clip belongs to a body of its own."""
+    mass: Annotated[float | None, tyro.conf.arg(metavar="KG")] = None
+    """Mass of the subject of all these files, for --size fitted; else it is as recorded, or by volume."""
+    plant: bool = True
+    """Let feet stand on the floor without slipping, hovering or sinking, and limbs not pass through each other. With
+    --no-plant a clip is plain inverse kinematics: joint angles are closest to the recording, but cannot be walked."""
+    treadmill: bool = True
+    """Turn walking on a belt (feet on the ground slide all alike) into walking over ground. With --no-treadmill the
+    person stays in place, and feet may slide."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the solver works; 'cuda' pays for long motions only. Last digits differ."""
     mirrored: bool = False
     """Also make the mirror image of every clip, '<name>_mirrored'."""
     json: bool = False
@@ -173,17 +193,27 @@ class Myotrack:
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
     ) = field()
+    debug: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show the traceback of every error as well; the environment variable MYOTRACK_DEBUG=1 does the same."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and leave with its exit status; bad input is one sentence and status 2."""
+    """Run one command and leave with its exit status; bad input is one sentence and status 2.
+
+    With `--debug`, before or after the command's name, the traceback comes before the sentence.
+    """
     if sys.platform == "linux" and "DISPLAY" not in os.environ:
         # MuJoCo would try to open a window; it looks here when it is imported.
         os.environ.setdefault("MUJOCO_GL", "egl")
-    choice = tyro.cli(Myotrack, args=arguments, prog="myotrack", config=(tyro.conf.OmitSubcommandPrefixes,))
+    config = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs)
+    choice = tyro.cli(Myotrack, args=arguments, prog="myotrack", config=config)
+    if choice.debug:
+        os.environ[DEBUG] = "1"  # Commands look here.
     try:
         status = choice.command.run()
     except (ValueError, KeyError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        if debugging():
+            traceback.print_exc()
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"myotrack: {message}", file=sys.stderr)
         status = 2

@@ -163,15 +163,14 @@ def _course(clip: Clip, coordinates: list[str]) -> Course:
 
 def _draw(found: list[Found], path: Path) -> list[Path]:
     """Pages of clips whose bodies are those of this myotrack; the others are said to be left out."""
-    from myotrack.anatomy.model import Anatomy
     from myotrack.view.gallery import draw_pages
 
     drawn = []
     for one in found:
         if one.clip is None:
             continue
-        anatomy = Anatomy.load(one.clip.body, one.clip.fingers)
         try:
+            anatomy = one.clip.anatomy()
             one.clip.check(anatomy)
         except ValueError as error:
             errors().print(f"{one.path} is not drawn: {error}", markup=False, highlight=False, soft_wrap=True)

@@ -9,13 +9,16 @@ with joblib.parallel_config(backend="dask"):            # on the cluster of the 
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from myotrack.clips.clip import RATE
-from myotrack.workflow.batch import Batch, Choices, Row
+from myotrack.workflow.batch import Batch, Row
+from myotrack.workflow.choices import Choices
+from myotrack.workflow.debug import debugging
 from myotrack.workflow.folder import REPORT, write_report
 from myotrack.workflow.output import errors, print_json, print_table
 
@@ -27,9 +30,8 @@ def retarget(command: "RetargetCommand") -> int:
     """Retarget, tell of every file, and print a table or the report; 1 if a file failed."""
     if command.jobs < 0:
         raise ValueError("--jobs is how many processes work at once; 0 takes one per core.")
-    choices = Choices(
-        command.body, command.fingers, command.markers, command.skeleton, command.model, command.mirrored, command.force
-    )
+    choices = Choices(**{choice.name: getattr(command, choice.name) for choice in fields(Choices)})
+    choices.check_device()
     batch = Batch.of(command.files, command.out, choices)
     jobs = min(command.jobs or cores(), len(batch.files))
     report: dict[str, Any] = {}
@@ -55,7 +57,8 @@ def retarget_files(
 ) -> list[Row]:
     """Retarget files and all the files in folders, and write the clips and 'quality.json'.
 
-    A file that cannot be retargeted leaves a row with status 'failed' and nothing else.
+    A file that cannot be retargeted leaves a row with status 'failed' and nothing else; a clip that an earlier run had
+    made from it is called '<name>.npz.old' from then on.
 
     Args:
         paths: Files and folders.
@@ -64,13 +67,14 @@ def retarget_files(
         jobs: How many processes; 1 works in this one, -1 takes one per core, and None leaves it to
             `joblib.parallel_config`, which may also name a backend such as 'dask'.
         tell: Called with every row as soon as it is there.
-        choices: The other fields of `Choices`: fingers, markers, skeleton, model, mirrored, force.
+        choices: The other fields of `Choices`: fingers, markers, skeleton, model, up, size, mass, plant, treadmill,
+            device, mirrored, force.
 
     Returns:
         A row per file, in their order.
 
     Raises:
-        ValueError: A file is missing, a folder holds no motion, or there is no such body.
+        ValueError: A file is missing, a folder holds no motion, or there is no such body or option.
         OSError: Clips cannot be written.
     """
     return _go(Batch.of(paths, out, Choices(body, **choices)), jobs, tell or (lambda row: None), {})
@@ -118,17 +122,20 @@ class _Teller:
         self._done += 1
         line = f"[{self._done}/{self._files}] {line_of(row)}"
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if row.trace and debugging():
+            self._bar.console.print(row.trace, markup=False, highlight=False, soft_wrap=True)
         self._bar.advance(self._task)
 
 
 def line_of(row: Row) -> str:
     """What became of a file, in a line."""
+    aside = f" (from before: {', '.join(row.aside)})" if row.aside else ""
     if row.status == "failed" or row.quality is None:
-        return f"FAILED {row.error}"
+        return f"FAILED {row.error}{aside}"
     words = [f"{row.clip}.npz", row.status, f"{row.quality.duration:.1f} s"]
     if row.quality.landmark_rmse is not None:
         words.append(f"landmark error {1000 * row.quality.landmark_rmse:.0f} mm")
-    return f"{row.file}: {', '.join(words)}, {_verdict(row.poor)}"
+    return f"{row.file}: {', '.join(words)}, {_verdict(row.poor)}{aside}"
 
 
 def _verdict(poor: tuple[str, ...] | list[str]) -> str:
@@ -152,6 +159,9 @@ def _print(report: dict[str, Any]) -> None:
     failed = [[row["file"], row["error"]] for row in report["rows"] if row["status"] == "failed"]
     if failed:
         print_table("Files that failed; nothing was written for them", ["file", "trouble"], failed)
+    aside = [[row["file"], name] for row in report["rows"] for name in row["aside"]]
+    if aside:
+        print_table("Clips from before, set aside", ["file", "now called"], aside)
     counts = [f"{report['made']} made", f"{report['kept']} kept from before", f"{report['failed']} failed"]
     if report["poor"]:
         counts.append(f"{report['poor']} beyond the quality limits")
