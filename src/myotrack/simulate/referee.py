@@ -11,6 +11,7 @@ from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
+from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
@@ -33,6 +34,7 @@ class Referee:
         self._data = [mujoco.MjData(model) for _ in range(worlds)]
         self._mirror = mujoco.MjData(model)
         self._readout = Readout(anatomy, model)
+        self._mechanics_readout = MechanicsReadout(anatomy, model)
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
         self._push = np.zeros((worlds, model.nbody, 6))
@@ -43,14 +45,13 @@ class Referee:
     @property
     def body(self) -> BodyState:
         """The present instant of every world, computed on a copy so that looking never disturbs."""
-        rows: dict[str, list] = {name: [] for name in Arrays.__dataclass_fields__}
-        for model, data in zip(self._models, self._data, strict=True):
-            mujoco.mj_copyData(self._mirror, model, data)
-            mujoco.mj_forward(model, self._mirror)
-            for name, values in rows.items():
-                values.append(np.array(getattr(self._mirror, name)))
-        arrays = {name: torch.from_numpy(np.stack(values)).to(self._dtype) for name, values in rows.items()}
-        return self._readout.read(Arrays(**arrays), torch.from_numpy(self._intact.copy()))
+        arrays = Arrays(**self._fresh(tuple(Arrays.__dataclass_fields__)))
+        return self._readout.read(arrays, torch.from_numpy(self._intact.copy()))
+
+    @property
+    def mechanics(self) -> Mechanics:
+        """The equations of motion of every world, computed on a copy."""
+        return self._mechanics_readout.read(MechanicsArrays(**self._fresh(tuple(MechanicsArrays.__dataclass_fields__))))
 
     @property
     def lost_count(self) -> int:
@@ -118,6 +119,16 @@ class Referee:
         data = copy.copy(self._data[world])
         mujoco.mj_forward(self._models[world], data)
         return data
+
+    def _fresh(self, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Arrays of every world at the present instant."""
+        rows: dict[str, list] = {name: [] for name in names}
+        for model, data in zip(self._models, self._data, strict=True):
+            mujoco.mj_copyData(self._mirror, model, data)
+            mujoco.mj_forward(model, self._mirror)
+            for name, values in rows.items():
+                values.append(np.array(getattr(self._mirror, name)))
+        return {name: torch.from_numpy(np.stack(values)).to(self._dtype) for name, values in rows.items()}
 
     @staticmethod
     def _core_state(data: mujoco.MjData) -> np.ndarray:

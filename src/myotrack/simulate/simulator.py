@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.simulate.mechanics import Mechanics
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, BodyState, Excitation
@@ -40,6 +41,11 @@ class Simulator(Protocol):
     @property
     def body(self) -> BodyState:
         """The present instant of every world; no quantity is a substep old."""
+        ...
+
+    @property
+    def mechanics(self) -> Mechanics:
+        """The equations of motion of every world at the present instant."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
+from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
@@ -43,6 +44,7 @@ class Threads:
         self._state = {name: self._batch.bind(name) for name in ("time", "qpos", "qvel", "act", "ctrl")}
         self._derived = {name: self._batch.bind(name) for name in (*_DERIVED, "qacc")}
         self._readout = Readout(anatomy, self._model)
+        self._mechanics_readout = MechanicsReadout(anatomy, self._model)
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
         self._push = np.zeros((worlds, self._model.nbody, 6))
@@ -62,6 +64,13 @@ class Threads:
             }
             self._body = self._readout.read(Arrays(**arrays), torch.from_numpy(self._intact.copy()))
         return self._body
+
+    @property
+    def mechanics(self) -> Mechanics:
+        """The equations of motion of every world, in `dtype`."""
+        arrays = {name: self._batch.bind(name) for name in MechanicsArrays.__dataclass_fields__}
+        copies = {name: torch.from_numpy(array.copy()).to(self._dtype) for name, array in arrays.items()}
+        return self._mechanics_readout.read(MechanicsArrays(**copies))
 
     @property
     def lost_count(self) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.simulate.lost import SPEED_LIMIT, Watch
+from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
@@ -59,6 +60,7 @@ class Warp:
         self._model = self.physics.applied_to(anatomy.model)
         self._stepper = Stepper(self._model, worlds, self.physics.substeps, self.device, nconmax, njmax)
         self._readout = Readout(anatomy, self._model, self.device)
+        self._mechanics_readout = MechanicsReadout(anatomy, self._model, self.device)
         # Dependent joints are worked out in double precision and rounded once, so they satisfy their couplings as well
         # as single precision can.
         self._couplings = anatomy.couplings.to(self.device, torch.float64)
@@ -94,6 +96,14 @@ class Warp:
             arrays = {name: view(name) for name in Arrays.__dataclass_fields__}
             self._body = self._readout.read(Arrays(**{**arrays, "ctrl": view("ctrl").clone()}), self._intact)
         return self._body
+
+    @property
+    def mechanics(self) -> Mechanics:
+        """The equations of motion of every world; lengths and velocities are views that the next command changes."""
+        if self._outdated:
+            self._refresh()
+        arrays = {name: self._stepper.view(name) for name in MechanicsArrays.__dataclass_fields__}
+        return self._mechanics_readout.read(MechanicsArrays(**arrays))
 
     @property
     def lost_count(self) -> int:
