@@ -312,8 +312,8 @@ REFIT = "refitted upstream with a rigid tendon, force and fibre together; it nee
 RANGE = "the published range does not fit the path: no force, or only passive force, at rest; it needs another fit"
 LEAP = "the path leaps from one way around a wrapping surface to another; it needs other surfaces or side sites"
 KNOWN_FAULTS: dict[str, str] = _explained(
-    ("negative tendon", "Ps_L1_VB Ps_L1_TP Ps_L1_L2_IVD Ps_L2_TP Ps_L2_L3_IVD Ps_L3_TP Ps_L3_L4_IVD Ps_L4_TP", TRUNK),
-    ("negative tendon", "Ps_L4_L5_IVD Ps_L5_TP rect_abd EO1 EO3 EO4 EO5 IO3 IO6 IL_L4 IL_R5 IL_R6 IL_R8 IL_R9", TRUNK),
+    ("negative tendon", "Ps_L1_VB Ps_L1_L2_IVD Ps_L2_TP Ps_L2_L3_IVD Ps_L3_TP Ps_L3_L4_IVD Ps_L4_TP", TRUNK),
+    ("negative tendon", "Ps_L4_L5_IVD Ps_L5_TP EO3 EO4 EO5 IO3 IO6 IL_L4 IL_R5 IL_R6 IL_R8 IL_R9", TRUNK),
     ("negative tendon", "IL_R10 IL_R11 IL_R12 LTpT_T5 LTpT_T10 LTpT_T11 LTpT_R9 LTpT_R10 LTpT_R11 LTpL_L5", TRUNK),
     ("negative tendon", "LTpL_L4 LTpL_L3 LTpL_L2 LTpL_L1 QL_post_I.1-L3 QL_post_I.2-L4 QL_post_I.2-L2", TRUNK),
     ("negative tendon", "QL_post_I.3-L1 QL_post_I.3-L2 QL_post_I.3-L3 QL_mid_L3-12.2 QL_mid_L3-12.1", TRUNK),
@@ -329,7 +329,7 @@ KNOWN_FAULTS: dict[str, str] = _explained(
     ("leg fibre length", "gasmed recfem semimem glmin3 piri tfl vasint vaslat glmax3", REFIT),
     ("leg tendon length", "glmin3 piri tfl vasint vaslat glmax3", REFIT),
     ("negative tendon, long fibre, outside path range", "glmax3", RANGE),
-    ("outside path range", "DELT2 LAT1 LAT3 BRD FDS4 FDP5 APL LU_RB4 UI_UB4 RI5 vasmed", RANGE),
+    ("outside path range", "LAT1 LAT3 BRD FDS4 FDP5 APL LU_RB4 UI_UB4 RI5 vasmed", RANGE),
     (
         "outside path range",
         "LAT2",

@@ -36,6 +36,8 @@ class Repairs:
     """Excitation in [0, 1] for every muscle."""
     length_range: bool = True
     """Shift the length range of muscles whose path MuJoCo 4 wraps differently."""
+    rest_tension: bool = True
+    """Let muscles that would pull with more than half their strength in a resting body be slack there."""
     supraspinatus: bool = True
     """The same parameters for the active and the passive force of the supraspinatus."""
     longissimus: bool = True
