@@ -17,6 +17,8 @@ class GroundReaction:
 
     region_force_w: Float[Tensor, "world region 3"]
     """Force on each region [N]."""
+    region_moment_w: Float[Tensor, "world region 3"]
+    """Moment of it about the world's origin [N m]."""
     foot_force_w: Float[Tensor, "world foot 3"]
     """Ground reaction force, right then left [N]."""
     foot_cop_w: Float[Tensor, "world foot 3"]
@@ -45,6 +47,7 @@ def ground_reaction(sensors: Float[Tensor, "world region 10"]) -> GroundReaction
     cop = torch.stack([cop_x, cop_y, torch.zeros_like(cop_x)], dim=-1)
     return GroundReaction(
         region_force_w=force,
+        region_moment_w=moment,
         foot_force_w=foot_force,
         foot_cop_w=torch.where(loaded[..., None], cop, 0.0),
         foot_free_moment=torch.where(loaded, free, 0.0),

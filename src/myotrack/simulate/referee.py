@@ -97,10 +97,16 @@ class Referee:
                 self._intact[world] = False
         self._push[:] = 0.0
 
-    def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
-        """Push a segment at its centre of mass during the next interval."""
+    def push(
+        self,
+        segment: str,
+        force_w: Float[Tensor, "world 3"],
+        moment_w: Float[Tensor, "world 3"] | None = None,
+    ) -> None:
+        """Push a segment at its centre of mass, and twist it, during the next interval."""
         index = segment_index(self._model, segment)
         self._push[:, index, :3] = force_w.double().numpy()
+        self._push[:, index, 3:] = 0.0 if moment_w is None else moment_w.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""

@@ -67,8 +67,16 @@ class Simulator(Protocol):
         """Let every intact world live one control interval under an excitation in [0, 1]."""
         ...
 
-    def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
-        """Push a segment at its centre of mass [N] during the next interval; a reset in between takes the push back."""
+    def push(
+        self,
+        segment: str,
+        force_w: Float[Tensor, "world 3"],
+        moment_w: Float[Tensor, "world 3"] | None = None,
+    ) -> None:
+        """Push a segment at its centre of mass [N] and twist it [N m] during the next interval.
+
+        A reset in between takes the push back.
+        """
         ...
 
     def vary(self, variation: Variation) -> None:

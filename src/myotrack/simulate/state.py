@@ -63,6 +63,8 @@ class BodyState:
     """Tension, positive when pulling [N]. (MuJoCo reports it negative.)"""
     region_force_w: Float[Tensor, "world region 3"]
     """Ground reaction on hindfoot and toes, right then left [N]."""
+    region_moment_w: Float[Tensor, "world region 3"]
+    """Moment of it about the world's origin [N m]."""
     foot_force_w: Float[Tensor, "world foot 3"]
     """Ground reaction force, right then left [N]."""
     foot_cop_w: Float[Tensor, "world foot 3"]
@@ -132,6 +134,7 @@ class Readout:
             muscle_velocity=arrays.actuator_velocity,
             muscle_force=-arrays.actuator_force,
             region_force_w=ground.region_force_w,
+            region_moment_w=ground.region_moment_w,
             foot_force_w=ground.foot_force_w,
             foot_cop_w=ground.foot_cop_w,
             foot_free_moment=ground.foot_free_moment,

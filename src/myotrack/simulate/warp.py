@@ -155,8 +155,8 @@ class Warp:
         excitation = excitation.to(self.device, torch.float32)
         # A comparison with NaN is false, so one test covers both.
         valid = ((excitation >= -_SLACK) & (excitation <= 1.0 + _SLACK)).all(dim=1)
-        for index, force in self._pushes.items():
-            self._stepper.view("xfrc_applied")[:, index, :3] = force
+        for index, wrench in self._pushes.items():
+            self._stepper.view("xfrc_applied")[:, index] = wrench
         if self._pushes or self._push_ended or self._outdated:
             self._refresh()
         sound = valid
@@ -175,9 +175,16 @@ class Warp:
             self._pushes, self._push_ended = {}, True
         self._body = None
 
-    def push(self, segment: str, force_w: Float[Tensor, "world 3"]) -> None:
-        """Push a segment at its centre of mass during the next interval."""
-        self._pushes[segment_index(self._model, segment)] = force_w.to(self.device, torch.float32).clone()
+    def push(
+        self,
+        segment: str,
+        force_w: Float[Tensor, "world 3"],
+        moment_w: Float[Tensor, "world 3"] | None = None,
+    ) -> None:
+        """Push a segment at its centre of mass, and twist it, during the next interval."""
+        moment_w = torch.zeros_like(force_w) if moment_w is None else moment_w
+        wrench = torch.cat([force_w, moment_w], dim=1)
+        self._pushes[segment_index(self._model, segment)] = wrench.to(self.device, torch.float32).clone()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""
