@@ -31,6 +31,7 @@ from myotrack.retarget.correspondence import Correspondence, correspond
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.fitted import fitted_sizes
 from myotrack.retarget.ground import lifted
+from myotrack.retarget.placement import Placement
 from myotrack.retarget.resample import resampled, with_flat_feet
 from myotrack.retarget.residuals import Follow, Settle, Stand
 from myotrack.retarget.rig import Rig
@@ -78,6 +79,8 @@ class Fit:
     """The points, with places on that body."""
     miss: Float[Tensor, "frame point"]
     """Distance of every recorded point from the same point on the subject-sized body that performs the clip [m]."""
+    placement: Placement | None
+    """Where the clip is in the world of the recording. None for a body on a fixed trunk, which is nowhere there."""
     seconds: dict[str, float]
     """Time per stage [s]."""
 
@@ -155,9 +158,10 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clock.lap("fine")
     contact = torch.zeros(len(points), len(anatomy.foot_regions), dtype=torch.bool)
     notes: tuple[str, ...] = (size_note, *samples.notes, *match.notes(rig))
-    if anatomy.foot_regions and settings.plant:
-        standing = stand(Motion(problem, curve, rig), match, settings)
-        problem, curve = standing.motion.problem, standing.motion.curve
+    placement = Placement.unmoved(len(points), samples.start, problem.scale) if anatomy.free else None
+    if placement is not None and anatomy.foot_regions and settings.plant:
+        standing = stand(Motion(problem, curve, rig, placement), match, settings)
+        problem, curve, placement = standing.motion.problem, standing.motion.curve, standing.motion.placement
         contact, notes = standing.contact, (*notes, *standing.notes)
         clock.lap("contact")
         curve, lift = lifted(curve, rig)
@@ -169,7 +173,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clip = _clip(recording, rig, curve, contact, subject, notes)
     quality = assess(clip, anatomy, float(miss[torch.isfinite(miss)].square().mean().sqrt()))
     clock.lap("quality")
-    return Fit(replace(clip, quality=quality), anatomy, subject, match, miss, clock.seconds)
+    return Fit(replace(clip, quality=quality), anatomy, subject, match, miss, placement, clock.seconds)
 
 
 def _problem(

@@ -45,6 +45,8 @@ class Samples:
     """[m]; NaN between two recorded frames unless the point was seen in both."""
     turns: Float[Tensor, "frame turn 3 3"]
     """Orientations of segments."""
+    start: float
+    """Time of the first of these, from the first frame of the recording [s]."""
     notes: tuple[str, ...]
     """What was left out or made up."""
 
@@ -87,7 +89,7 @@ def resampled(recording: Recording, match: Correspondence) -> Samples:
         sampled[between, column] = CubicSpline(old[known], points[known, column])(new[between])
     rows, more = _seen_rows(~np.isnan(sampled).any(axis=2), file)  # pyright: ignore[reportArgumentType]
     turns = _orientations(recording, match, old, new)
-    return Samples(torch.as_tensor(sampled[rows]), turns[rows], (*notes, *more))
+    return Samples(torch.as_tensor(sampled[rows]), turns[rows], rows.start / RATE, (*notes, *more))
 
 
 def _seen_rows(seen: Bool[np.ndarray, "frame point"], file: str) -> tuple[slice, list[str]]:

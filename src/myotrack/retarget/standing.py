@@ -21,6 +21,7 @@ from myotrack.retarget.contact import (
 )
 from myotrack.retarget.correspondence import Correspondence
 from myotrack.retarget.curve import Curve
+from myotrack.retarget.placement import Placement
 from myotrack.retarget.rig import Rig
 from myotrack.retarget.settings import Settings
 from myotrack.retarget.solver import Problem, pose
@@ -48,6 +49,8 @@ class Motion:
     problem: Problem
     curve: Curve
     rig: Rig
+    placement: Placement
+    """Where this is in the world of the recording."""
 
     def soles(self) -> Soles:
         """How the soles move, on the body's own size."""
@@ -65,7 +68,8 @@ class Motion:
             follow=replace(follow, target=follow.target @ matrix.mT),
             stand=replace(stand, target=matrix @ stand.target) if stand is not None else None,
         )
-        return replace(self, problem=problem, curve=replace(self.curve, control=control))
+        curve = replace(self.curve, control=control)
+        return replace(self, problem=problem, curve=curve, placement=self.placement.turned(turn))
 
     def shifted(self, shift: Float[Tensor, "frame 3"]) -> "Motion":
         """Everything moved, by lengths in the body's own size [m]."""
@@ -73,7 +77,9 @@ class Motion:
         control[:, :3] += self.curve.spline.fit(shift)
         follow = self.problem.follow
         follow = replace(follow, target=follow.target + shift[:, None] * self.problem.scale)
-        return replace(self, problem=replace(self.problem, follow=follow), curve=replace(self.curve, control=control))
+        curve = replace(self.curve, control=control)
+        problem = replace(self.problem, follow=follow)
+        return replace(self, problem=problem, curve=curve, placement=self.placement.shifted(shift))
 
     def along(self, path: Float[Tensor, "frame 2"]) -> "Motion":
         """Everything moved along the floor [m]."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import mujoco
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
@@ -78,6 +78,20 @@ class MechanicsReadout:
         self._mirror_place = owner[self._column] * size + owner[self._row]
         self._below = (self._row != self._column).to(device)
         self._owner = owner
+
+    @property
+    def crosses(self) -> Bool[Tensor, "muscle coordinate"]:
+        """Which coordinates a muscle may have a moment arm about, in any posture."""
+        pattern = torch.zeros(self._muscles * self._size, dtype=torch.bool, device=self._dof.device)
+        pattern[self._arm_place] = True
+        return pattern.view(self._muscles, self._size)
+
+    @property
+    def coupled(self) -> Bool[Tensor, "coordinate coordinate"]:
+        """Which coordinates may share inertia, in any posture."""
+        pattern = torch.zeros(self._size**2, dtype=torch.bool, device=self._dof.device)
+        pattern[self._mass_place] = pattern[self._mirror_place] = True
+        return pattern.view(self._size, self._size)
 
     def read(self, arrays: MechanicsArrays) -> Mechanics:
         """The equations of motion at the instant that the arrays describe, in their precision."""

@@ -17,8 +17,8 @@ from myotrack.simulate.physics import Physics
 
 PerMuscle = Float[Tensor, "*batch muscle"]
 
-_ITERATIONS = 6
-"""Newton iterations. Measured: from the straight line between the ends of the branch 5 reach 1e-13 anywhere."""
+_ITERATIONS = 3
+"""Newton iterations from the straight line between the ends of the branch. Measured: 2 reach 1e-7 anywhere, 3 1e-14."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ class ActivationLaw:
 
     def after(self, activation: PerMuscle, excitation: PerMuscle) -> PerMuscle:
         """Activation one control interval later."""
-        return self._after(activation, excitation, excitation > activation)[0]
+        speed, sign = self._branch(excitation > activation)
+        for _ in range(self.substeps):
+            activation = activation + speed * (0.5 + 1.5 * activation) ** sign * (excitation - activation)
+        return activation
 
     def reach(self, activation: PerMuscle) -> Reach:
         """What the next control instant can bring."""
@@ -80,26 +83,34 @@ class ActivationLaw:
         cannot be done in time."""
         rising = wanted > activation
         end = rising.to(activation.dtype)
-        farthest, _ = self._after(activation, end, rising)
+        farthest = self.after(activation, end)
         # An interval is a smooth monotone function of its excitation, nearly a straight line: from no change at u = a.
         span = farthest - activation
         tiny = torch.finfo(activation.dtype).tiny
         share = (wanted - activation) / torch.where(span.abs() > tiny, span, torch.ones_like(span))
         drive = activation + share.clamp(0, 1) * (end - activation)
         lowest, highest = torch.where(rising, activation, 0.0), torch.where(rising, 1.0, activation)
+        branch = self._branch(rising)
         for _ in range(_ITERATIONS):
-            reached, slope = self._after(activation, drive, rising)
+            reached, slope = self._after(activation, drive, branch)
             drive = torch.clamp(drive + (wanted - reached) / slope, lowest, highest)
         return drive
 
-    def _after(self, activation: PerMuscle, excitation: PerMuscle, rising: Tensor) -> tuple[PerMuscle, PerMuscle]:
+    def _branch(self, rising: Tensor) -> tuple[PerMuscle, PerMuscle]:
+        """Time step over time constant, and the power of 0.5 + 1.5 a that multiplies it."""
+        constant = torch.where(rising, self.rise, self.fall)
+        return self.timestep / constant, 1.0 - 2.0 * rising.to(constant.dtype)
+
+    def _after(
+        self, activation: PerMuscle, excitation: PerMuscle, branch: tuple[PerMuscle, PerMuscle]
+    ) -> tuple[PerMuscle, PerMuscle]:
         """Activation one interval later on a given branch, and its derivative by the excitation."""
+        speed, sign = branch
         slope = torch.zeros_like(activation)
         for _ in range(self.substeps):
             factor = 0.5 + 1.5 * activation
-            rate = self.timestep * torch.where(rising, 1 / (self.rise * factor), factor / self.fall)
-            bend = torch.where(rising, -1.5 / factor, 1.5 / factor)
+            rate = speed * factor**sign
             gap = excitation - activation
-            slope = slope + rate * (1 - slope + gap * bend * slope)
+            slope = slope + rate * (1 + slope * (1.5 * sign * gap / factor - 1))
             activation = activation + rate * gap
         return activation, slope

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
+from scipy.sparse import csgraph
 from torch import Tensor
 
 from myotrack.algebra.quaternion import rotate, to_matrix
-from myotrack.anatomy.kinematics import Kinematics
-from myotrack.anatomy.landmarks import FACING, FOOT_REGIONS
+from myotrack.anatomy.landmarks import FOOT_REGIONS
 from myotrack.anatomy.model import Anatomy
-from myotrack.simulate.mechanics import Mechanics
+from myotrack.simulate.mechanics import Mechanics, MechanicsReadout
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState
 from myotrack.steer.activation import ActivationLaw
+from myotrack.steer.inverse import Handles, inverse
+from myotrack.steer.parts import Parts
 from myotrack.steer.share import Effort, Shared, Task, share
 from myotrack.steer.soles import EDGES, Footing, Soles
 from myotrack.steer.tension import Curves, Tension
@@ -28,6 +30,8 @@ GAUSS = 1.0
 made, smaller ones co-contract (mean activation in CMU 13_26 0.15 with 0.3, 0.12 with 3)."""
 RESERVE_WEIGHT = 10.0
 """Effort of a reserve moment at its bound, over that of a fully active muscle."""
+MANY = 8
+"""Worlds from which limbs are solved apart. Measured: for one world that takes longer, for 64 half as long."""
 PUSH_WEIGHT = 1e-4
 """Effort of a point of the sole that pushes its strongest, over that of a fully active muscle."""
 
@@ -69,7 +73,8 @@ class Controller:
         self.curves = Curves.of(anatomy).to(device, dtype)
         self.supported = anatomy.free and support
         self.soles = Soles.of(anatomy, device, dtype) if anatomy.free and not support else None
-        self._ground = Ground.of(anatomy, device, dtype) if self.supported else None
+        segments = [segment for _, segment in FOOT_REGIONS[anatomy.name]]
+        self._ground = Handles.of(anatomy, segments).to(device, dtype) if self.supported else None
         self._reserve, self._tone = reserve, tone
         self._joints = slice(6 if anatomy.free else 0, None)
         self._rows = self._joints if self.supported else slice(0, None)
@@ -85,6 +90,8 @@ class Controller:
         ).to(device, dtype)[None]
         cubed = torch.zeros(weight.shape[1], dtype=torch.bool, device=device)
         self._effort = Effort(weight, torch.zeros_like(weight), cubed)
+        together = self.soles is not None or simulator.worlds < MANY
+        self._parts = None if together else _parts(anatomy, self._rows, self._reserves).to(device)
         centre = anatomy.model.body_ipos[1] if anatomy.free else [0.0, 0.0, 0.0]
         self._root_centre = torch.as_tensor(centre, dtype=dtype, device=device)
         self._root_name = anatomy.model.body(1).name
@@ -108,9 +115,12 @@ class Controller:
         """
         rows, muscles = self._rows, self.anatomy.model.nu
         tension = self.curves.tension(mechanics.muscle_length, mechanics.muscle_velocity)
-        needed = (mechanics.mass @ acceleration[..., None])[..., 0] + mechanics.bias - mechanics.passive
+        external = None
         if self._ground is not None:
-            needed = needed - self._ground.moments(body)
+            # The floor's push as it is now counts as known, though an interval later it is another.
+            force, moment = body.region_force_w, body.region_moment_w
+            external = self._ground.generalised(body.coordinate_pos, force, moment)
+        needed = inverse(mechanics, acceleration, external)
         target = (needed - (tension.passive[:, None] @ mechanics.moment_arm)[:, 0])[:, rows]
         effect, low, high = self._unknowns(body, mechanics, tension, footing, rested)
         effect = effect[:, rows]
@@ -118,7 +128,8 @@ class Controller:
         root = torch.linalg.cholesky(mechanics.mass[:, rows, rows])
         scaled = torch.linalg.solve_triangular(root, torch.cat([effect, target[..., None]], dim=2), upper=False)
         softness = torch.full_like(target[:1], GAUSS)
-        found = share(Task(scaled[..., :-1], scaled[..., -1], softness, self._effort, low, high))
+        task = Task(scaled[..., :-1], scaled[..., -1], softness, self._effort, low, high)
+        found = share(task, parts=self._parts)
         residual, reserve, moment = (torch.zeros_like(needed) for _ in range(3))
         residual[:, rows] = target - (effect @ found.value[..., None])[..., 0]
         if self._reserves:
@@ -170,24 +181,13 @@ class Controller:
         return torch.cat(parts, dim=2), torch.cat(lows, dim=1), torch.cat(highs, dim=1)
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What the ground's push on the feet does to the coordinates."""
-
-    feet: Kinematics
-    """Of the segments of `Anatomy.foot_regions`."""
-
-    @classmethod
-    def of(cls, anatomy: Anatomy, device: torch.device, dtype: torch.dtype) -> "Ground":
-        """Prepare a body."""
-        segments = tuple(segment for _, segment in FOOT_REGIONS[anatomy.name])
-        feet = Kinematics.of_segments(anatomy.model, anatomy.couplings, segments, FACING)
-        return cls(feet.to(device, dtype))
-
-    def moments(self, body: BodyState) -> Float[Tensor, "world coordinate"]:
-        """Generalised force of the simulated ground reaction [N m, N]."""
-        _, twists = self.feet.pose_and_twists(body.coordinate_pos)
-        reach = self.feet.reaches.to(twists.spin.dtype)
-        force = torch.einsum("rc,wri->wci", reach, body.region_force_w)
-        moment = torch.einsum("rc,wri->wci", reach, body.region_moment_w)
-        return (twists.shift * force + twists.spin * moment).sum(dim=-1)
+def _parts(anatomy: Anatomy, rows: slice, reserves: int) -> Parts:
+    """Limbs that never meet while the root is held: neither through a muscle nor through their inertia."""
+    readout = MechanicsReadout(anatomy, anatomy.model)
+    touch = readout.crosses[:, rows].T
+    if reserves:
+        touch = torch.cat([touch, torch.eye(reserves, dtype=torch.bool)], dim=1)
+    # In Gauss' metric an unknown touches every row whose inertia is coupled, however indirectly, to one it touches.
+    _, limb = csgraph.connected_components(readout.coupled[rows, rows].numpy())
+    same = torch.as_tensor(limb[:, None] == limb[None])
+    return Parts.of((same.double() @ touch.double()) > 0)

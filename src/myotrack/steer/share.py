@@ -5,32 +5,27 @@ asked for) and should meet a target t at least effort:
 
     minimise   sum_j (t_j - (A x)_j)² / (2 softness_j²)  +  sum_i effort_i(x_i)   over  low <= x <= high.
 
-A primal-dual interior-point method with Mehrotra's predictor and corrector solves it. There are hundreds of unknowns
-but only some tens of rows, and unknowns meet each other in rows alone, so every step is one Cholesky factor of rows x
-rows. It needs no luck: a moment that no muscles can make costs it two steps more. Every world takes the same number of
-steps, so nothing waits for the device and a GPU can record them in a graph; the gap to the least cost is reported.
+An interior-point method solves it (`interior`). It needs no luck: a moment that no muscles can make costs it two steps
+more. Unknowns and rows that have nothing to do with each other are solved apart if their parts are told (`parts`).
 
-Sources: Mehrotra 1992, doi:10.1137/0802028 (the method); Crowninshield & Brand 1981, doi:10.1016/0021-9290(81)90035-X
-(the problem). Both recalled.
+Source: Crowninshield & Brand 1981, doi:10.1016/0021-9290(81)90035-X (the problem), recalled.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from myotrack.steer.interior import least
+from myotrack.steer.parts import Parts, joined
 
 SOFTNESS = 0.03
 """Default softness of a row over the length of its row of A. Tuned: it leaves 0.02 Nm (median) of the moments of the
 full body unmade where all can be made; at 0.01 the solver needs three steps more where they cannot."""
 _ROUNDING = 1e-3
 """Makes the slope of a cubed effort rise from zero at once: effort (x³/3 + this · x²/2)."""
-_EAGER = 0.99
-"""Share of the way to the nearest bound that a step may go."""
-_START = 10.0
-"""First multipliers over the greatest price. Tuned with 12 steps on the built-in walk, run and squat and CMU 02_03: the
-worst gap is 4e-6 with 10, 9e-2 with 1."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +41,12 @@ class Effort:
     def of(self, x: Float[Tensor, "world unknown"]) -> Float[Tensor, "world unknown"]:
         """Effort of each unknown."""
         square = x.square() / 2
-        cube = x.abs() ** 3 / 3 + _ROUNDING * square
+        cube = square * (x.abs() * (2 / 3) + _ROUNDING)
         return self.weight * torch.where(self.cubed, cube, square) + self.linear * x
 
-    def slopes(self, x: Float[Tensor, "world unknown"]) -> tuple[Tensor, Tensor]:
-        """First and second derivative."""
-        first = torch.where(self.cubed, x.square() + _ROUNDING * x, x)
-        second = torch.where(self.cubed, 2 * x.abs() + _ROUNDING, 1.0)
-        return self.weight * first + self.linear, self.weight * second
+    def slope(self, x: Float[Tensor, "#world unknown"]) -> Float[Tensor, "_ unknown"]:
+        """How fast the effort of each unknown rises."""
+        return self.weight * torch.where(self.cubed, x * (x + _ROUNDING), x) + self.linear
 
 
 @dataclass(frozen=True)
@@ -82,116 +75,98 @@ class Shared:
     cost: Float[Tensor, "world"]
     """Of the whole objective."""
     gap: Float[Tensor, "world"]
-    """How far the cost may be from the least one, over itself."""
+    """How far the cost may be from the least one, over its own size; no measure where nothing is asked."""
 
 
-def share(task: Task, steps: int = 12) -> Shared:
-    """Solve for all worlds.
+@torch.no_grad()
+def share(task: Task, steps: int = 12, parts: Parts | None = None) -> Shared:
+    """Solve for all worlds. No gradient flows through the answer.
 
     Args:
         task: What is asked for.
-        steps: Of Newton's method. Measured: 12 leave a gap below 1e-5 in all states tried, of both bodies, whether
-            the moments can be made or not; 8 leave 1e-3 (median).
+        steps: Of Newton's method. Measured (`benchmarks/share.py`): 12 leave a gap below 1e-5 in all states tried, of
+            both bodies, whether the moments can be made or not (cubed: 4e-5); 10 leave 2e-4 at worst, 8 leave 2e-2.
+        parts: Of rows and unknowns that have nothing to do with each other, on the task's device; makes the full body
+            several times faster. None: everything may touch everything.
+
+    Raises:
+        ValueError: The parts are those of another problem.
     """
-    low, width = task.low.expand(len(task.target), -1), (task.high - task.low).expand(len(task.target), -1)
+    rows, unknowns = task.effect.shape[1:]
+    if parts is not None and parts.size != (rows, unknowns):
+        raise ValueError(
+            f"The parts are those of {parts.size[0]} rows and {parts.size[1]} unknowns, the task has {rows} and "
+            f"{unknowns}. Make them from a pattern of this task: Parts.of(pattern)."
+        )
+    low, high, width = task.low, task.high, task.high - task.low
+    square = torch.where(task.effort.cubed, task.effort.weight, 0.0) * width.square() * width
+    # An unknown of no width still needs a finite place.
+    bend = torch.where(task.effort.cubed, 2 * low + _ROUNDING, 1.0) * task.effort.weight * width.square() + (width == 0)
+    unknown = _Unknowns(low, width, task.effort.slope(low) * width, bend, square)
+    if parts is None:
+        found, price = _solved(task.effect, task.target, task.softness, unknown, steps)
+    else:
+        answers = [
+            _solved(
+                batch.effect(task.effect),
+                batch.rows(task.target, 0.0),
+                batch.rows(task.softness, 1.0),
+                _Unknowns(*(batch.unknowns(each, pad) for each, pad in zip(unknown, _NOBODY, strict=True))),
+                steps,
+            )
+            for batch in parts.batches
+        ]
+        found = joined([each for each, _ in answers], parts.unknown_place)
+        price = joined([each for _, each in answers], parts.row_place)
+    return _judged(task, torch.clamp(found, low, high), price)
+
+
+class _Unknowns(NamedTuple):
+    """What the solver has to know of each unknown (..., unknown), of one world or all."""
+
+    low: Tensor
+    width: Tensor
+    constant: Tensor
+    """Slope of the effort by the share of the width, at low."""
+    linear: Tensor
+    """Its rise."""
+    square: Tensor
+    """How fast that rises."""
+
+
+_NOBODY = (0.0, 0.0, 0.0, 1.0, 0.0)
+"""The same of an unknown that is not there."""
+
+
+def _solved(effect: Tensor, target: Tensor, softness: Tensor, unknown: _Unknowns, steps: int) -> tuple[Tensor, Tensor]:
+    """Unknowns (..., unknown) and prices of the rows (..., row), for leading dimensions of worlds, or worlds and parts.
+
+    Args:
+        effect: (..., row, unknown)
+        target: (..., row)
+        softness: (..., row), one world or all.
+        unknown: Of each unknown.
+        steps: Of Newton's method.
+    """
+    low, width, *_ = unknown
     # Every unknown goes from 0 to 1 inside, and every row is in units of its softness.
-    soft = task.softness[..., None]
-    effect = task.effect * width[:, None] / soft
-    target = (task.target - _rows(task.effect, low)) / task.softness
-
-    def slopes(x: Tensor) -> tuple[Tensor, Tensor]:
-        first, second = task.effort.slopes(low + width * x)
-        # An unknown of no width still needs a finite place.
-        return first * width, second * width.square() + (width == 0)
-
-    point = _start(effect, target)
-    for _ in range(steps):
-        point = _step(point, effect, target, slopes)
-    value = low + width * point.x
-    residual = task.target - _rows(task.effect, value)
-    cost = (residual / task.softness).square().sum(dim=1) / 2 + task.effort.of(value).sum(dim=1)
-    first, _ = slopes(point.x)
-    # For a convex cost the slope g at x bounds what could be gained: g·x - the least of g·x' over the box.
-    slope = first - _columns(effect, residual / task.softness)
-    gain = (slope * point.x - slope.clamp(max=0)).sum(dim=1)
-    return Shared(value, residual, cost, gain / cost.clamp(min=torch.finfo(cost.dtype).tiny))
+    asked = (target - (effect @ low[..., None])[..., 0]) / softness
+    scaled = effect * width[..., None, :] / softness[..., None]
+    *leading, rows, unknowns = effect.shape
+    constant, linear, square = (each.expand(*leading, unknowns).reshape(-1, unknowns) for each in unknown[2:])
+    x, price = least(scaled.reshape(-1, rows, unknowns), asked.reshape(-1, rows), constant, linear, square, steps)
+    return low + width * x.view(*leading, unknowns), price.view(*leading, rows)
 
 
-_Slopes = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class _Point:
-    """Where the solver is: unknowns, prices of the rows, and the pressures of both bounds."""
-
-    x: Float[Tensor, "world unknown"]
-    price: Float[Tensor, "world row"]
-    below: Float[Tensor, "world unknown"]
-    above: Float[Tensor, "world unknown"]
-
-
-def _start(effect: Tensor, target: Tensor) -> _Point:
-    """The middle of the box, the prices that would do without bounds, and pressures that dwarf them."""
-    x = torch.full_like(effect[:, 0], 0.5)
-    system = effect @ effect.transpose(1, 2) + torch.eye(target.shape[1], dtype=target.dtype, device=target.device)
-    factor, _ = torch.linalg.cholesky_ex(system)
-    price = torch.cholesky_solve((target - _rows(effect, x))[..., None], factor)[..., 0]
-    pressure = _START * _columns(effect, price).abs().amax(dim=1, keepdim=True).clamp(min=0.05)
-    return _Point(x, price, pressure.expand_as(x).clone(), pressure.expand_as(x).clone())
-
-
-def _step(point: _Point, effect: Tensor, target: Tensor, slopes: _Slopes) -> _Point:
-    """One step of Mehrotra's method: look how far the bounds let us go, aim accordingly, go."""
-    x, price, below, above = point.x, point.price, point.below, point.above
-    room = 1 - x
-    first, second = slopes(x)
-    missing = target - _rows(effect, x) - price
-    pull = _columns(effect, price) - first
-    flexible = 1 / (second + below / x + above / room)
-    system = (effect * flexible[:, None]) @ effect.transpose(1, 2)
-    system.diagonal(dim1=1, dim2=2).add_(1.0)
-    factor, _ = torch.linalg.cholesky_ex(system)
-
-    def direction(low_aim: Tensor, high_aim: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Step towards x · below = low_aim and room · above = high_aim."""
-        force = pull + low_aim / x - high_aim / room
-        rows = missing - _rows(effect, flexible * force)
-        step_price = torch.cholesky_solve(rows[..., None], factor)[..., 0]
-        step_x = flexible * (force + _columns(effect, step_price))
-        step_below = (low_aim - below * step_x) / x - below
-        step_above = (high_aim + above * step_x) / room - above
-        return step_x, step_price, step_below, step_above
-
-    def farthest(moves: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        step_x, _, step_below, step_above = moves
-        pairs = ((x, step_x), (room, -step_x), (below, step_below), (above, step_above))
-        return torch.stack([(-move / rest).amax(dim=1) for rest, move in pairs]).amax(dim=0)
-
-    zero = torch.zeros_like(x)
-    now = (x * below + room * above).mean(dim=1)
-    moves = direction(zero, zero)
-    length = (1 / farthest(moves).clamp(min=1.0))[:, None]
-    step_x, _, step_below, step_above = moves
-    then = (x + length * step_x) * (below + length * step_below)
-    then = (then + (room - length * step_x) * (above + length * step_above)).mean(dim=1)
-    # Pressures fade no further than rounding allows, so a solved problem stays where it is.
-    tiny = 10 * torch.finfo(x.dtype).eps
-    aim = ((then / now).clamp(0, 1) ** 3 * now).clamp(min=tiny)[:, None]
-    moves = direction(aim - step_x * step_below, aim + step_x * step_above)
-    length = (_EAGER / farthest(moves).clamp(min=_EAGER))[:, None]
-    step_x, step_price, step_below, step_above = (length * move for move in moves)
-    edge = torch.finfo(x.dtype).eps
-    return _Point(
-        (x + step_x).clamp(edge, 1 - edge),
-        price + step_price,
-        (below + step_below).clamp(min=edge),
-        (above + step_above).clamp(min=edge),
-    )
-
-
-def _rows(effect: Tensor, value: Tensor) -> Tensor:
-    return (effect @ value[..., None])[..., 0]
-
-
-def _columns(effect: Tensor, price: Tensor) -> Tensor:
-    return (price[:, None] @ effect)[:, 0]
+def _judged(task: Task, value: Tensor, price: Tensor) -> Shared:
+    """The answer, with what it costs and how far that may be from the least cost."""
+    residual = task.target - (task.effect @ value[..., None])[..., 0]
+    miss = residual / task.softness
+    cost = miss.square().sum(dim=1) / 2 + task.effort.of(value).sum(dim=1)
+    # Whatever the prices y, the cost less the least one of the Lagrangian bounds what could be gained. For convex
+    # efforts that is at most |miss - y|²/2 + g·x - the least of g·x' over the box, with g = effort' - effectᵀ y. In
+    # single precision y = miss would do worse by far: the rounding of the rows would be taken for a gain.
+    slope = task.effort.slope(value) - ((price / task.softness)[:, None] @ task.effect)[:, 0]
+    gain = (slope * value - torch.minimum(slope * task.low, slope * task.high)).sum(dim=1)
+    gain = gain + (miss - price).square().sum(dim=1) / 2
+    return Shared(value, residual, cost, gain / cost.abs().clamp(min=torch.finfo(cost.dtype).tiny))
