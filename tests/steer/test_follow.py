@@ -37,7 +37,8 @@ def test_a_plan_makes_the_joints_accelerate_as_wanted(arms: Anatomy) -> None:
     tension = plan.tension.at(plan.activation)
     pull = torch.einsum("wm,wmc->wc", tension, mechanics.moment_arm) - mechanics.bias + mechanics.passive
     made = torch.linalg.solve(mechanics.mass, pull)
-    torch.testing.assert_close(made, wanted, atol=0.1, rtol=0.01)
+    # What is missed in favour of less effort is an error of posture of half a milliradian, at the default stiffness.
+    torch.testing.assert_close(made, wanted, atol=0.5, rtol=0.01)
     torch.testing.assert_close(
         plan.moment - plan.residual,
         torch.einsum("wm,wmc->wc", tension, mechanics.moment_arm),
