@@ -14,7 +14,7 @@ from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.sizes import Sizes
-from myotrack.clips import store
+from myotrack.clips import archive
 from myotrack.clips.clip import Clip, Provenance
 from myotrack.clips.quality import assess
 from myotrack.clips.store import ClipError, header, load, load_folder, save
@@ -132,7 +132,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full_disk)
+    monkeypatch.setattr(archive.os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save(altered(clip, pos=lambda pos: pos[:, :] * 0), path)
     assert path.read_bytes() == before
@@ -207,9 +207,9 @@ def test_a_shape_that_promises_more_than_is_there_reserves_no_memory(path: Path)
 
 
 def test_a_file_that_swells_is_refused_before_it_is_unpacked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "LARGEST", 1 << 16)
+    monkeypatch.setattr(archive, "LARGEST", 1 << 16)
     rewritten(path, pos=bytes(1 << 20))
-    assert path.stat().st_size < store.LARGEST
+    assert path.stat().st_size < archive.LARGEST
     with pytest.raises(ClipError, match="more than 0 MiB once decompressed"):
         load(path)
     path.write_bytes(bytes(1 << 17))

@@ -26,9 +26,9 @@ from myotrack.steer.soles import EDGES, Footing, Soles
 from myotrack.steer.tension import Curves, Tension
 
 GAUSS = 3.0
-"""Softness of the moments in Gauss' metric [N m / sqrt(kg m²)]. Tuned on CMU 13_26 and the built-in lift: 1 to 10 follow
-alike; smaller ones co-contract where moments cannot be made (mean activation 0.15 with 0.3, 0.08 with 3), and below 0.3
-the solver's steps do not suffice."""
+"""Softness of the moments in Gauss' metric [N m / sqrt(kg m²)]. Tuned on CMU 13_26 and the built-in lift: 1 to 10
+follow alike; smaller ones co-contract where moments cannot be made (mean activation 0.15 with 0.3, 0.08 with 3), and
+below 0.3 the solver's steps do not suffice."""
 RESERVE_WEIGHT = 10.0
 """Effort of a reserve moment at its bound, over that of a fully active muscle."""
 MANY = 8

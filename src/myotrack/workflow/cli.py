@@ -130,6 +130,98 @@ class ClipsCommand:
 
 
 @dataclass(frozen=True)
+class SteerCommand:
+    """Drive the muscles along motions, without learning: trials, a scorecard and a report with films.
+
+    Try `myotrack steer reach --body arms --out runs/reach`, then a recording:
+    `myotrack steer walk.c3d --out runs/walk`. With `--mode static` nothing is simulated: a recorded motion and its
+    ground forces tell which muscles must have made it.
+    The exit status is 1 if a body lost its motion before the end.
+    """
+
+    motions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CLIP_OR_RECORDING [...]")]
+    """Built-in motions by name (`myotrack clips` lists them), clips (.npz), or recordings, which are retargeted."""
+    out: Path
+    """Folder of the run: experiment.json, trials/*.npz, scorecard.json, report.html."""
+    body: BodyName = "full"
+    """Which body."""
+    fingers: bool = False
+    """With moving fingers and their muscles."""
+    mode: Literal["control", "static"] = "control"
+    """'control': muscles move a simulated body along the motion. 'static': which muscles must have made the motion,
+    frame by frame, without simulation; the full body needs ground forces."""
+    effort: Literal["squared", "cubed", "volume", "metabolic"] = "squared"
+    """What muscles are spared in --mode static."""
+    support: bool = True
+    """Hold the pelvis of the full body from outside; the report says how strongly. With --no-support it stands on its
+    own feet."""
+    reserve: Annotated[float, tyro.conf.arg(metavar="NM")] = 0.0
+    """Largest moment per joint that may help from outside; it is reported."""
+    lift: Annotated[float, tyro.conf.arg(metavar="M")] = 0.0
+    """Let a supported body hang so far above its motion; 0.1 keeps its feet off the floor."""
+    forces: Path | None = None
+    """File of the ground forces that were recorded with the motion (.mot, .c3d), for --mode static."""
+    emg: Path | None = None
+    """File of the EMG that was recorded with the motion; the report shows it beside the activations."""
+    start: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
+    """Only from this time on [s]."""
+    end: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
+    """Only up to this time [s]."""
+    video: bool = True
+    """Draw films of the moving body; they take most of the time of short motions."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+    force: bool = False
+    """Replace a run that is there already."""
+
+    def run(self) -> int:
+        """Steer and print."""
+        from myotrack.workflow.steer import steer
+
+        return steer(self)
+
+
+@dataclass(frozen=True)
+class DemoCommand:
+    """Muscles at work: arms that drink, and a full body that walks while it is held at the pelvis.
+
+    Both motions come with myotrack, and a page tells how well they went. Takes one to two minutes on two cores; then
+    try a recording of your own with `myotrack steer`.
+    """
+
+    out: Path = Path("runs/demo")
+    """Folder of the run; a demo that is there already is replaced."""
+    video: bool = True
+    """Draw films of the moving bodies."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def run(self) -> int:
+        """Run and print."""
+        from myotrack.workflow.demo import demo
+
+        return demo(self)
+
+
+@dataclass(frozen=True)
+class ReportCommand:
+    """Make the page of a run again from its saved trials, and judge them again."""
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    video: bool = True
+    """Draw films of the moving bodies."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def run(self) -> int:
+        """Make the page and print."""
+        from myotrack.workflow.page import show_report
+
+        return show_report(self)
+
+
+@dataclass(frozen=True)
 class BenchCommand:
     """Measure how many control steps per second this machine simulates; on a CPU beside a plain MuJoCo loop.
 
@@ -183,13 +275,16 @@ class DoctorCommand:
 class Myotrack:
     """Muscle-driven human bodies, simulated by the thousand.
 
-    Start with `myotrack bench --picture bodies.png`, then look at a body with `myotrack anatomy --muscles`.
+    Start with `myotrack demo`, then bring a recording: `myotrack steer walk.c3d --out runs/walk`.
     """
 
     command: (
-        Annotated[AnatomyCommand, tyro.conf.subcommand("anatomy")]
+        Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[AnatomyCommand, tyro.conf.subcommand("anatomy")]
         | Annotated[RetargetCommand, tyro.conf.subcommand("retarget")]
         | Annotated[ClipsCommand, tyro.conf.subcommand("clips")]
+        | Annotated[SteerCommand, tyro.conf.subcommand("steer")]
+        | Annotated[ReportCommand, tyro.conf.subcommand("report")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
     ) = field()

@@ -1,0 +1,71 @@
+"""The page of a run: films and figures of its trials into report.html; `myotrack report`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from myotrack.validate.scorecard import Scorecard
+from myotrack.view.film import film
+from myotrack.view.report import Shown, report
+from myotrack.workflow.run import REPORT, SCORECARD, Run, open_run, write_text
+
+if TYPE_CHECKING:
+    from myotrack.workflow.cli import ReportCommand
+
+NOT_WANTED = "the page was made with --no-video"
+
+
+def show_report(command: "ReportCommand") -> int:
+    """Make the page of a run again, and say where it is."""
+    from myotrack.workflow.output import print_json
+    from myotrack.workflow.steer import as_report, print_scores, progress
+
+    run = open_run(command.run_folder)
+    with progress() as tell:
+        films, no_film = write_page(run, command.video, tell)
+    card = Scorecard.of(run.trials)
+    run = replace(run, experiment=run.experiment | {"films": films, "no_film": no_film})
+    if command.json:
+        print_json(as_report(run, card, 0.0))
+        return 0
+    print_scores(run, card)
+    print(f"Report: {run.folder / REPORT}" + (f" (no films: {no_film})" if not films else ""))
+    return 0
+
+
+def write_page(run: Run, video: bool, tell: Callable[[str, int, int], None]) -> tuple[bool, str]:
+    """Judge the trials again and write scorecard and page, each whole or not at all.
+
+    Returns:
+        Whether there are films, and why not.
+    """
+    shown, no_film = [], "" if video else NOT_WANTED
+    for trial, anatomy in run.trials:
+        content = None
+        if not no_film:
+            try:
+                what = f"drawing {trial.name}"
+                content = film(trial, anatomy, lambda done, total, what=what: tell(what, done, total))
+            except OSError as error:
+                no_film = str(error)
+        shown.append(Shown(trial, anatomy, content, no_film or NOT_WANTED))
+    tell("writing the report", 0, 0)
+    card = Scorecard.of(run.trials)
+    card.save(run.folder / SCORECARD)
+    title = str(run.experiment.get("title") or "A run")
+    write_text(run.folder / REPORT, report(title, shown, card, _facts(run)))
+    return not no_film, no_film
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What the page says about how the run was made."""
+    about = run.experiment
+    versions, machine = about.get("versions") or {}, about.get("machine") or {}
+    hashes = dict.fromkeys(anatomy.hash for _, anatomy in run.trials)
+    return {
+        "command": str(about.get("command", "")),
+        "date": str(machine.get("date", "")),
+        "body hash": ", ".join(hashes),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "machine": ", ".join(f"{name} {value}" for name, value in machine.items() if name != "date"),
+    }

@@ -1,0 +1,160 @@
+"""The page of a run stands alone, tells of every trial, and says what is missing."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.muscles import GROUPS
+from myotrack.validate.scorecard import Scorecard
+from myotrack.view.figures import activation_map, pictures
+from myotrack.view.film import HEIGHT, LARGEST, Shot, film, frames_shown
+from myotrack.view.report import Shown, report, summary
+from tests.validate.rollouts import busy, perfect
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "source"}
+
+
+class Reader(HTMLParser):
+    """Elements that are not closed, addresses that a browser would load, and all text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "xlink:href", "data", "poster", "srcset"):
+                self.loads.append(value or "")
+            if name == "href":
+                (self.links if tag == "a" else self.loads).append(value or "")
+            if name == "id":
+                self.anchors.add(value or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def parsed(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def page_of(*shown: Shown) -> str:
+    card = Scorecard.of([(each.trial, each.anatomy) for each in shown])
+    return report("Arms & legs", shown, card, {"command": "myotrack steer <reach>", "body hash": shown[0].anatomy.hash})
+
+
+def test_the_page_is_whole_and_loads_nothing_from_elsewhere(arms: Anatomy, full: Anatomy) -> None:
+    page = page_of(Shown(busy(arms), arms, b"film"), Shown(busy(full, name="walk"), full))
+    reader = parsed(page)
+    assert reader.loads and all(address.startswith(("data:", "#")) for address in reader.loads)
+    assert {link.removeprefix("#") for link in reader.links} <= reader.anchors
+    assert not re.search(r"url\((?!#)", page) and "@import" not in page and "<script" not in page
+    text = "".join(reader.words)
+    for words in ("Arms & legs", "wave", "walk", "myotrack steer <reach>", arms.hash, "dropped 6 frames", "a.bvh"):
+        assert words in text, words
+
+
+def test_every_number_of_the_scorecard_stands_on_the_page_with_its_meaning(full: Anatomy) -> None:
+    trial = busy(full)
+    card = Scorecard.of([(trial, full)])
+    text = "".join(parsed(page_of(Shown(trial, full))).words)
+    for metric in card.metrics:
+        score = card.at(trial.name, metric.name)
+        assert score is not None and score.text in text
+        assert metric.meaning in text
+
+
+def test_a_film_is_inside_the_page_and_a_missing_one_is_explained(arms: Anatomy) -> None:
+    assert 'src="data:video/mp4;base64,ZmlsbQ=="' in page_of(Shown(perfect(arms), arms, b"film"))
+    page = page_of(Shown(perfect(arms), arms, None, "Cannot draw off screen (no EGL)."))
+    assert "<video" not in page
+    assert "There is no film here: Cannot draw off screen (no EGL)." in page
+
+
+def test_there_is_a_figure_for_whatever_a_trial_holds(arms: Anatomy, full: Anatomy) -> None:
+    def names(trial, anatomy: Anatomy) -> list[str]:
+        return [picture.name for picture in pictures(trial, anatomy)]
+
+    assert names(busy(full), full) == ["activation", "emg", "angles", "moments", "errors", "ground"]
+    assert names(busy(arms), arms) == ["activation", "emg", "angles", "moments", "errors"]
+    assert names(replace(busy(arms), emg=None), arms) == ["activation", "angles", "moments", "errors"]
+    explained = replace(busy(arms), kind="static optimisation", excitation=None)
+    assert names(explained, arms) == ["activation", "emg", "angles", "moments"]
+
+
+def test_a_trial_that_ended_early_says_so_in_words(arms: Anatomy) -> None:
+    trial = replace(perfect(arms), wanted_frames=101, ended="the simulation left the numbers")
+    assert "Ended early:</b> the simulation left the numbers." in page_of(Shown(trial, arms))
+    assert summary(trial, arms).startswith("The simulated body performed 0.2 of 1.0 s of the motion")
+
+
+def test_help_from_outside_is_told_in_words(full: Anatomy) -> None:
+    assert "Nothing helped from outside." in summary(perfect(full), full)
+    words = summary(busy(full), full)
+    assert "held the pelvis" in words and "reserve moments helped the joints" in words
+
+
+def test_the_map_lists_groups_in_the_order_of_the_anatomy_and_means_their_muscles(full: Anatomy) -> None:
+    trial = busy(full)
+    figure = activation_map(trial, full).figure
+    right, left = figure.axes[0], figure.axes[1]
+    groups = [label.get_text() for label in right.get_yticklabels()]
+    assert groups == [group for group in GROUPS if group in groups] and len(groups) == 27
+    mine = [index for index, muscle in enumerate(full.muscles) if (muscle.group, muscle.side) == ("deltoid", "left")]
+    shown = np.asarray(left.images[0].get_array())[groups.index("deltoid")]
+    np.testing.assert_allclose(shown, trial.activation[:, mine].mean(dim=1).numpy(), atol=1e-6)
+
+
+def test_a_name_from_a_stranger_cannot_put_markup_on_the_page(arms: Anatomy) -> None:
+    page = page_of(Shown(replace(perfect(arms), name="<script>alert(1)</script>"), arms))
+    assert "<script" not in page
+    parsed(page)
+
+
+def test_the_view_has_room_for_every_landmark(arms: Anatomy, full: Anatomy) -> None:
+    for anatomy in (arms, full):
+        trial = busy(anatomy)
+        shot = Shot.of(trial, anatomy)
+        tall = shot.camera.distance * np.tan(np.radians(22.5))
+        away = np.abs(trial.landmark_pos_w.numpy() - shot.look_at[:, None])
+        assert away[..., 2].max() < tall
+        assert np.hypot(away[..., 0], away[..., 1]).max() < 2 * tall
+        assert shot.width % 2 == 0 and 0.7 < shot.width / HEIGHT < 1.4
+
+
+# imageio leaves the pipe of its film reader to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_film_lasts_as_long_as_its_trial(arms: Anatomy, tmp_path: Path) -> None:
+    import imageio.v3 as imageio
+
+    trial = busy(arms, frames=41)
+    assert frames_shown(trial)[:4] == [0, 3, 7, 10]  # 100 frames per second, shown at 30.
+    told: list[tuple[int, int]] = []
+    content = film(trial, arms, lambda done, total: told.append((done, total)))
+    (tmp_path / "film.mp4").write_bytes(content)
+    images = imageio.imread(tmp_path / "film.mp4")
+    assert len(images) == len(frames_shown(trial)) == 13 and told[-1] == (13, 13)
+    assert len(content) < LARGEST and images.std() > 5
