@@ -27,13 +27,15 @@ from myotrack.steer.follow import FollowSettings, follow
 ARMS = ("reach", "wave", "drink", "lift")
 RECORDED = ("13_26", "13_09")
 HELD = ("walk", "run", "squat")
+PUSH = 200.0
+"""Force on the trunk from behind, from 2.0 to 2.1 s [N]."""
 
 
 @dataclass(frozen=True)
 class Command:
     """Follow clips and print a row for each."""
 
-    part: Literal["arms", "fingers", "held", "stand"] = "arms"
+    part: Literal["arms", "fingers", "held", "free"] = "arms"
     """The arms with 64 muscles, with fingers and 126, the full body held at the pelvis, or on its own feet."""
     data: Path = Path("../shared/data")
     """Folder of the recordings; recorded clips are left out where it lacks them."""
@@ -46,13 +48,13 @@ class Command:
 def main(command: Command) -> None:
     """Measure and print."""
     torch.set_num_threads(1)
-    body = "full" if command.part in ("held", "stand") else "arms"
+    body = "full" if command.part in ("held", "free") else "arms"
     anatomy = Anatomy.load(body, fingers=command.part == "fingers")
     clips = _clips(command, anatomy)
-    settings = FollowSettings(support=command.part != "stand")
+    settings = FollowSettings(support=command.part != "free")
     rows = []
     for clip in clips:
-        rows.append(_row(anatomy, clip, settings))
+        rows.append(_row(anatomy, clip, settings, PUSH if clip.name.endswith("pushed") else 0.0))
         if not command.json_out:
             print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     together = time.perf_counter()
@@ -67,13 +69,14 @@ def main(command: Command) -> None:
 
 
 def _clips(command: Command, anatomy: Anatomy) -> list[Clip]:
-    names = {"held": HELD, "stand": ("stand",)}.get(command.part, ARMS)
+    names = {"held": HELD, "free": ("stand", "squat")}.get(command.part, ARMS)
     clips = [builtin(name, anatomy) for name in names]
-    if command.part == "stand":
+    if command.part == "free":
         # Ten seconds of its first posture.
         held = {name: getattr(clips[0], name)[:1].repeat(1001, 1) for name in ("pos", "contact")}
         still = {name: torch.zeros_like(clips[0].vel[:1]).repeat(1001, 1) for name in ("vel", "acc")}
-        return [replace(clips[0], **held, **still)]
+        stand = replace(clips[0], **held, **still)
+        return [stand, replace(stand.part(0.0, 5.0), name="stand, pushed"), clips[1]]
     for name in RECORDED if command.part in ("arms", "fingers") else ():
         path = command.data / "cmu_bvh" / f"{name}.bvh.gz"
         if path.exists():
@@ -81,7 +84,7 @@ def _clips(command: Command, anatomy: Anatomy) -> list[Clip]:
     return [clip.part(0.0, min(clip.duration, command.seconds)) for clip in clips]
 
 
-def _row(anatomy: Anatomy, clip: Clip, settings: FollowSettings) -> dict[str, object]:
+def _row(anatomy: Anatomy, clip: Clip, settings: FollowSettings, push: float) -> dict[str, object]:
     simulator = Threads(anatomy, 1, threads=1, dtype=torch.float64)
     library = ClipLibrary.of([clip], anatomy, dtype=torch.float64)
     skip = 7 if anatomy.free else 0
@@ -95,15 +98,19 @@ def _row(anatomy: Anatomy, clip: Clip, settings: FollowSettings) -> dict[str, ob
         support.append(step.support[0, :3].norm())
         ground.append(step.body.foot_force_w[0, :, 2].sum() if anatomy.free else torch.zeros(()))
         alive.append(bool(step.alive[0]))
+        if push and 200 <= len(alive) < 210:
+            simulator.push("torso", torch.tensor([[0.0, -push, 0.0]]))
     took = time.perf_counter() - began
     error, act = torch.stack(errors).rad2deg(), torch.stack(activation)
     names = anatomy.coordinate_names[6 if anatomy.free else 0 :]
     worst = int(error.mean(dim=0).argmax())
+    larger = [names.index(name) for name in Anatomy.load(anatomy.name).coordinate_names if name in names]
     return {
         "clip": clip.name,
         "s": round(clip.duration, 1),
         "survived_s": round(sum(alive) / 100, 1),
         "joint_error_deg": round(float(error.mean()), 3),
+        "without_fingers_deg": round(float(error[:, larger].mean()), 3),
         "joint_error_95_deg": round(float(np.quantile(error, 0.95)), 2),
         "worst_joint": f"{names[worst]} {float(error[:, worst].mean()):.2f}",
         "landmark_error_mm": round(1000 * float(torch.stack(landmarks).mean()), 1),

@@ -50,7 +50,7 @@ def test_a_run_holds_trials_scores_and_a_page(made: Path, arms: Anatomy) -> None
         "experiment.json", "report.html", "scorecard.json", "trials",
     ]  # fmt: skip
     about = json.loads((made / "experiment.json").read_text())
-    assert about["command"].startswith("myotrack ") and about["versions"]["mujoco"]
+    assert about["command"].startswith("myotrack steer reach --body arms --no-video") and about["versions"]["mujoco"]
     assert about["bodies"] == {"reach": {"body": "arms", "hash": arms.hash}}
     assert about["settings"]["start"] == 0.6 and about["control"]["stiffness"] > 0
     trial = load(made / "trials" / "reach.npz", arms)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from myotrack.workflow.debug import DEBUG, debugging
+from myotrack.workflow.typed import remember
 
 BodyName = Literal["full", "arms"]
 
@@ -304,6 +305,7 @@ def main(arguments: list[str] | None = None) -> None:
     choice = tyro.cli(Myotrack, args=arguments, prog="myotrack", config=config)
     if choice.debug:
         os.environ[DEBUG] = "1"  # Commands look here.
+    remember(sys.argv[1:] if arguments is None else arguments)
     try:
         status = choice.command.run()
     except (ValueError, KeyError, OSError, RuntimeError, ModuleNotFoundError) as error:

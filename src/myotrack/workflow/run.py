@@ -8,7 +8,6 @@ import json
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -149,13 +148,6 @@ def file_names(trials: Sequence[str]) -> list[str]:
             name = f"{stem}-{number}.npz"
         names.append(name)
     return names
-
-
-def command_line() -> str:
-    """What was typed, with the program's plain name."""
-    import shlex
-
-    return shlex.join(["myotrack", *sys.argv[1:]])
 
 
 def write_text(path: Path, text: str) -> None:

@@ -27,7 +27,8 @@ from myotrack.validate.trials import Trial
 from myotrack.workflow.motions import Motion, Wish, motions
 from myotrack.workflow.output import errors, print_json, print_table
 from myotrack.workflow.page import write_page
-from myotrack.workflow.run import REPORT, Run, check_place, command_line, fill, new_run
+from myotrack.workflow.run import REPORT, Run, check_place, fill, new_run
+from myotrack.workflow.typed import command_line
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import SteerCommand
