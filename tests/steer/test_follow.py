@@ -10,6 +10,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.clips.clip import Clip
 from myotrack.clips.library import ClipLibrary
+from myotrack.simulate.physics import Physics
 from myotrack.simulate.threads import Threads
 from myotrack.steer.control import Controller
 from myotrack.steer.follow import FollowSettings, Step, coordinate_error, follow
@@ -99,7 +100,7 @@ def test_a_free_body_stands_on_its_own_feet(full: Anatomy) -> None:
 
 
 def test_points_of_the_soles_move_as_their_jacobian_and_drift_say(full: Anatomy) -> None:
-    soles = Soles.of(full, "cpu", F64)
+    soles = Soles.of(full)
     clip = builtin("walk", full)
     frame, step = 40, 1e-5
     z, rate = clip.pos[frame : frame + 1], clip.vel[frame : frame + 1]
@@ -120,7 +121,7 @@ def test_points_of_the_soles_move_as_their_jacobian_and_drift_say(full: Anatomy)
 
 
 def test_the_lowest_points_are_where_the_simulated_floor_begins(full: Anatomy) -> None:
-    low = Soles.of(full, "cpu", F64).place(full.rest[None])[..., 2].min()
+    low = Soles.of(full).place(full.rest[None])[..., 2].min()
     assert float(low) == pytest.approx(0.0, abs=1e-3)
 
 
@@ -140,6 +141,25 @@ def test_clips_of_another_body_are_refused(arms: Anatomy, full: Anatomy) -> None
     library = ClipLibrary.of([builtin("stand", full)], full, dtype=F64)
     with pytest.raises(ValueError, match="belong to another body"):
         next(follow(Threads(arms, 1, dtype=F64), library))
+
+
+def test_points_of_the_soles_do_not_tremble_in_single_precision(full: Anatomy) -> None:
+    soles = Soles.of(full)
+    clip = builtin("walk", full)
+    z, rate, meant = clip.pos[40:41], clip.vel[40:41], torch.ones(1, 4, dtype=torch.bool)
+    single = soles.footing(z.float(), rate.float(), meant)
+    assert single.drift.dtype == torch.float32
+    torch.testing.assert_close(single.drift.double(), soles.footing(z, rate, meant).drift, atol=1e-2, rtol=1e-3)
+
+
+def test_a_clip_of_another_rate_or_without_a_stance_is_refused(arms: Anatomy, full: Anatomy) -> None:
+    library = ClipLibrary.of([builtin("reach", arms)], arms, dtype=F64)
+    with pytest.raises(ValueError, match="100 frames per second"):
+        next(follow(Threads(arms, 1, Physics(substeps=10), dtype=F64), library))
+    stand = builtin("stand", full)
+    floating = ClipLibrary.of([replace(stand, contact=torch.zeros_like(stand.contact))], full, dtype=F64)
+    with pytest.raises(ValueError, match="nowhere that a foot stands"):
+        next(follow(Threads(full, 1, dtype=F64), floating, FollowSettings(support=False)))
 
 
 @pytest.mark.parametrize("wrong", [{"stiffness": 0.0}, {"reserve": -1.0}, {"tone": 1.0}])

@@ -155,6 +155,11 @@ def test_a_person_is_weighed_though_one_step_missed_the_plates() -> None:
     force = 70.0 * inertia
     force[:45] *= 0.4  # The other foot stood beside the plate.
     assert mass_of(force, inertia) == pytest.approx(70.0, rel=1e-9)
+    # A long walk over two plates is on them for a small part of its time.
+    rarely = torch.cat([torch.zeros(9 * len(force), dtype=force.dtype), force])
+    assert mass_of(rarely, inertia.repeat(10)) == pytest.approx(70.0, rel=1e-9)
+    with pytest.raises(ValueError, match="carry nobody"):
+        mass_of(torch.zeros_like(force), inertia)
     with pytest.raises(ValueError, match="never agree"):
         mass_of(torch.rand(200).double() * 1e4 * (torch.arange(200) % 20 < 10), inertia)
 

@@ -76,7 +76,7 @@ class Controller:
         self.law = ActivationLaw.of(anatomy, simulator.physics).to(device, dtype)
         self.curves = Curves.of(anatomy).to(device, dtype)
         self.supported = anatomy.free and support
-        self.soles = Soles.of(anatomy, device, dtype) if anatomy.free and not support else None
+        self.soles = Soles.of(anatomy, device) if anatomy.free and not support else None
         segments = [segment for _, segment in FOOT_REGIONS[anatomy.name]]
         self._ground = Handles.of(anatomy, segments).to(device, dtype) if self.supported else None
         self._reserve, self._tone = reserve, tone

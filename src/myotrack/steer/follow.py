@@ -15,6 +15,7 @@ from torch import Tensor
 
 from myotrack.algebra.quaternion import conjugate, multiply, rotate
 from myotrack.algebra.rotation import logarithm
+from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary, Reference
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState
@@ -92,14 +93,26 @@ def follow(
         clips: Which clip each world follows; in turn if not given.
 
     Raises:
-        ValueError: The clips belong to another body.
+        ValueError: The clips belong to another body or rate, or a body is to stand that its clip leaves in the air.
     """
     anatomy, worlds = simulator.anatomy, simulator.worlds
     if library.body_hash != anatomy.hash:
         raise ValueError("The clips belong to another body than the simulator's; retarget them for this one.")
     if clips is None:
         clips = torch.arange(worlds, device=library.device) % len(library.names)
+    if abs(simulator.physics.interval * RATE - 1) > 1e-9:
+        raise ValueError(
+            f"Clips have {RATE:g} frames per second, and the simulator's control interval is "
+            f"{simulator.physics.interval:g} s; choose a timestep and substeps that make {1 / RATE:g} s."
+        )
     settings = settings or FollowSettings()
+    if anatomy.free and not settings.support:
+        for name, first, frames in zip(library.names, library.start.tolist(), library.frames, strict=True):
+            if not library.contact[first : first + frames].any():
+                raise ValueError(
+                    f"Clip '{name}' says nowhere that a foot stands, so nothing can carry the body; retarget it with "
+                    "planted feet, or hold the body."
+                )
     controller = Controller(simulator, settings.support, settings.reserve, settings.tone)
     planner = _Planner(controller, library, clips, settings)
     everywhere = torch.ones(worlds, dtype=torch.bool, device=simulator.device)

@@ -159,8 +159,11 @@ def mass_of(vertical: Float[Tensor, "frame"], inertia: Float[Tensor, "frame"], r
     grounded = inertia > GRAVITY / 2
     if not grounded.any():
         raise ValueError("The body never rests on the ground, so its mass cannot be told.")
-    # A missing foot makes the force too small, never too large.
-    mass = float((vertical / inertia)[grounded].quantile(0.75))
+    loaded = grounded & (vertical > STOOD_ON)
+    if not loaded.any():
+        raise ValueError("The force plates carry nobody, so the mass cannot be told.")
+    # A foot beside the plates makes the force too small, never too large.
+    mass = float((vertical / inertia)[loaded].quantile(0.75))
     for _ in range(5):
         rows = longest(explained(vertical, inertia, mass), bridge=math.ceil(MOMENT * rate))
         if rows.stop - rows.start < rate / 4:

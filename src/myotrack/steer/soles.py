@@ -51,7 +51,7 @@ class Footing:
 
 @dataclass(frozen=True)
 class Soles:
-    """The points under the feet of a body."""
+    """The points under the feet of a body, in double precision: in single a second difference would be noise."""
 
     kinematics: Kinematics
     segment: Int[Tensor, "point"]
@@ -61,15 +61,15 @@ class Soles:
     """Of `Anatomy.foot_regions`."""
 
     @classmethod
-    def of(cls, anatomy: Anatomy, device: torch.device | str, dtype: torch.dtype) -> "Soles":
+    def of(cls, anatomy: Anatomy, device: torch.device | str = "cpu") -> "Soles":
         """The points of a body with feet."""
         rig = Rig.of(anatomy)
         sole = rig.sole
         return cls(
-            kinematics=rig.kinematics.to(device, dtype),
+            kinematics=rig.kinematics.to(device, torch.float64),
             segment=sole.segment.to(device),
-            offset=sole.offset.to(device, dtype),
-            radius=sole.radius.to(device, dtype),
+            offset=sole.offset.to(device, torch.float64),
+            radius=sole.radius.to(device, torch.float64),
             region=sole.region.to(device),
         )
 
@@ -84,13 +84,14 @@ class Soles:
         rate: Float[Tensor, "world coordinate"],
         meant: Bool[Tensor, "world region"],
     ) -> Footing:
-        """Everything about the points.
+        """Everything about the points, in the precision of the posture.
 
         Args:
             z: Posture.
             rate: Of the coordinates.
             meant: Which regions are meant to stand.
         """
+        dtype, z, rate = z.dtype, z.double(), rate.double()
         pose, twists = self.kinematics.pose_and_twists(z)
         place = self._lowest(pose.pos, pose.rotation)
         reach = self.kinematics.reaches[self.segment].to(z.dtype)[None, :, :, None]
@@ -98,9 +99,9 @@ class Soles:
         jacobian = shift + torch.linalg.cross(spin, place[:, :, None].expand_as(spin), dim=-1)
         ahead, behind = (self.place(_moved(z, rate, step)) for step in (_INSTANT, -_INSTANT))
         return Footing(
-            place=place,
-            jacobian=jacobian.transpose(2, 3),
-            drift=(ahead - 2 * place + behind) / _INSTANT**2,
+            place=place.to(dtype),
+            jacobian=jacobian.transpose(2, 3).to(dtype),
+            drift=((ahead - 2 * place + behind) / _INSTANT**2).to(dtype),
             on=(place[..., 2] < TOUCHING) & meant[:, self.region],
         )
 

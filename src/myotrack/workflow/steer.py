@@ -99,6 +99,8 @@ class Steering:
             raise ValueError("--effort is a choice of --mode static; muscle control spares squared activation.")
         if self.mode == "control" and self.forces is not None:
             raise ValueError("--forces are for --mode static; in muscle control the simulated ground pushes.")
+        if self.lift and (self.mode == "static" or not self.support):
+            raise ValueError("--lift is for a body that muscle control holds at the pelvis.")
         if self.mode == "static" and not self.support:
             raise ValueError("--no-support is for muscle control; in --mode static nothing is held, nor falls.")
         if self.body == "arms" and not (self.support and self.forces is None and not self.lift):
