@@ -343,6 +343,7 @@ def scores(found: torch.Tensor, truth: torch.Tensor, silence: bool) -> np.ndarra
     """r of every channel; if asked for, a silent muscle scores nothing."""
     values = found.numpy()
     r = correlation(values, np.broadcast_to(truth.numpy(), values.shape))
+    # A channel without a shape correlates with nothing.
     return np.nan_to_num(np.where(values.mean(axis=-2) >= SILENT, r, 0.0) if silence else r)
 
 

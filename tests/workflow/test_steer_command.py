@@ -205,6 +205,11 @@ def test_emg_is_brought_to_the_frames_and_to_the_muscles_of_the_body(full: Anato
     assert (found.names, found.muscles) == (("soleus",), (("soleus_r",),))
     np.testing.assert_allclose(found.envelope[:, 0], [0.0, 0.25, 0.505, 1.0], atol=1e-6)
     assert recorded_emg(replace(emg, names=("force", "trigger")), np.zeros(2), full) is None
+    dipping = replace(emg, values=emg.values - 0.01)  # A filtered envelope, no raw signal.
+    again = recorded_emg(dipping, np.array([1.01]), full)
+    assert again is not None and float(again.envelope[0, 0]) == pytest.approx(0.505, abs=0.01)
+    with pytest.raises(ValueError, match="gaps in soleus"):
+        recorded_emg(replace(emg, values=np.where(emg.values > 3.9, np.nan, emg.values)), np.zeros(2), full)
 
 
 def test_a_recording_is_retargeted_on_the_way_and_keeps_its_emg(data_folder: Path) -> None:

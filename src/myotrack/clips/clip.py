@@ -135,8 +135,8 @@ class Clip:
             quality=self.quality and self.quality.mirrored(anatomy),
         )
 
-    def part(self, start: float, end: float) -> "Clip":
-        """The frames from one time to another [s].
+    def rows(self, start: float, end: float) -> slice:
+        """Which frames lie between two times, both included [s].
 
         Raises:
             ValueError: Fewer than two frames would be left.
@@ -146,7 +146,11 @@ class Clip:
             raise ValueError(
                 f"Clip '{self.name}' lasts {self.duration:.2f} s; nothing is left from {start} to {end} s."
             )
-        rows = slice(first, last + 1)
+        return slice(first, last + 1)
+
+    def part(self, start: float, end: float) -> "Clip":
+        """The frames from one time to another [s]; errors as of `rows`."""
+        rows = self.rows(start, end)
         return replace(
             self, pos=self.pos[rows], vel=self.vel[rows], acc=self.acc[rows], contact=self.contact[rows], quality=None
         )

@@ -79,6 +79,8 @@ class Fit:
     """The points, with places on that body."""
     miss: Float[Tensor, "frame point"]
     """Distance of every recorded point from the same point on the subject-sized body that performs the clip [m]."""
+    start: float
+    """When the clip begins, after the recording's first frame [s]."""
     placement: Placement | None
     """Where the clip is in the world of the recording. None for a body on a fixed trunk, which is nowhere there."""
     seconds: dict[str, float]
@@ -173,7 +175,7 @@ def fit(recording: Recording, anatomy: Anatomy, settings: Settings | None = None
     clip = _clip(recording, rig, curve, contact, subject, notes)
     quality = assess(clip, anatomy, float(miss[torch.isfinite(miss)].square().mean().sqrt()))
     clock.lap("quality")
-    return Fit(replace(clip, quality=quality), anatomy, subject, match, miss, placement, clock.seconds)
+    return Fit(replace(clip, quality=quality), anatomy, subject, match, miss, samples.start, placement, clock.seconds)
 
 
 def _problem(

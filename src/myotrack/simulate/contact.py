@@ -38,17 +38,30 @@ def ground_reaction(sensors: Float[Tensor, "world region 10"]) -> GroundReaction
     moment = torque + torch.linalg.cross(position, force)
     foot_force = force.unflatten(1, (-1, 2)).sum(dim=2)
     foot_moment = moment.unflatten(1, (-1, 2)).sum(dim=2)
-    vertical = foot_force[..., 2]
-    loaded = vertical > LOADED
-    weight = torch.where(loaded, vertical, 1.0)
-    # On the floor, z = 0, the moment about the centre of pressure has no horizontal part: M = c x F + (0, 0, Tz).
-    cop_x, cop_y = -foot_moment[..., 1] / weight, foot_moment[..., 0] / weight
-    free = foot_moment[..., 2] - (cop_x * foot_force[..., 1] - cop_y * foot_force[..., 0])
-    cop = torch.stack([cop_x, cop_y, torch.zeros_like(cop_x)], dim=-1)
+    loaded = foot_force[..., 2] > LOADED
+    cop = centre_of_pressure(foot_force, foot_moment)
+    free = foot_moment[..., 2] - (cop[..., 0] * foot_force[..., 1] - cop[..., 1] * foot_force[..., 0])
     return GroundReaction(
         region_force_w=force,
         region_moment_w=moment,
         foot_force_w=foot_force,
-        foot_cop_w=torch.where(loaded[..., None], cop, 0.0),
+        foot_cop_w=cop,
         foot_free_moment=torch.where(loaded, free, 0.0),
     )
+
+
+def centre_of_pressure(
+    force: Float[Tensor, "*batch 3"], moment: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """Where the floor's push on a foot acts [m]; zero while the foot carries less than `LOADED`.
+
+    Args:
+        force: On the foot, in the world [N].
+        moment: On the foot, about the world's origin [N m].
+    """
+    vertical = force[..., 2]
+    loaded = vertical > LOADED
+    weight = torch.where(loaded, vertical, torch.ones_like(vertical))
+    # On the floor, z = 0, the moment about the centre of pressure has no horizontal part: M = c x F + (0, 0, Tz).
+    cop = torch.stack([-moment[..., 1] / weight, moment[..., 0] / weight, torch.zeros_like(weight)], dim=-1)
+    return torch.where(loaded[..., None], cop, torch.zeros_like(cop))

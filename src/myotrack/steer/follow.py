@@ -23,7 +23,8 @@ from myotrack.steer.balance import Centre, balanced
 from myotrack.steer.control import Controller, Plan
 
 LOST = 0.5
-"""Mean distance of the landmarks from the reference at which a world is given up [m]."""
+"""Mean distance of the landmarks from the reference at which a world is given up [m]. Tuned: a body that has fallen is
+farther."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class FollowSettings:
     """Acceleration per error of posture [1/s²]; errors of rate are critically damped. Tuned: 400 and 900 follow the
     built-in motions of the arms to 0.26 and 0.12 deg."""
     standing_stiffness: float = 100.0
-    """The same for a body on its own feet. Tuned: 100 and 400 stand alike, 100 with less effort after a push."""
+    """The same for a body on its own feet. Tuned: 100 and 400 stand alike."""
     support: bool = True
     """Hold the root of a free body by a wrench from outside, which is reported; else it stands on its own feet."""
     reserve: float = 0.0

@@ -1,5 +1,6 @@
 """From static optimisation of a recorded movement to a trial: what muscles must have done, frame by frame."""
 
+import math
 import time
 from dataclasses import replace
 
@@ -12,8 +13,8 @@ from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE, Clip
 from myotrack.clips.smooth import CUTOFF, smoothed
 from myotrack.retarget.pipeline import Fit
-from myotrack.simulate.contact import LOADED
-from myotrack.steer.ground import Ground, ground_of, longest
+from myotrack.simulate.contact import centre_of_pressure
+from myotrack.steer.ground import MOMENT, Ground, ground_of, longest
 from myotrack.steer.static import Choices, movement, pulled, recorded
 from myotrack.validate.trials import Emg, Trial
 
@@ -62,8 +63,9 @@ def explain(
         whole, weighed = movement(smooth, anatomy), {}
     # All frames had to be worked out, and only some are told of.
     before = time.perf_counter() - begin
-    rows = _frames(clip, span)
-    known = longest(whole.measured[rows])
+    rows = slice(0, clip.frames) if span is None else clip.rows(*span)
+    # After an impact forces and motion disagree for a few frames, which end nothing.
+    known = longest(whole.measured[rows], bridge=math.ceil(MOMENT * RATE))
     rows = slice(rows.start + known.start, rows.start + known.stop)
     if rows.stop - rows.start < 2:
         raise ValueError(f"'{clip.name}': the ground forces explain the motion nowhere, so nothing can be said of it.")
@@ -115,20 +117,7 @@ def explain(
     )
 
 
-def _frames(clip: Clip, span: tuple[float, float] | None) -> slice:
-    """The frames within a span of time."""
-    if span is None:
-        return slice(0, clip.frames)
-    clip.part(*span)  # Complains if nothing is left.
-    first = max(0, round(span[0] * RATE))
-    return slice(first, min(clip.frames, round(span[1] * RATE) + 1))
-
-
 def _feet(ground: Ground, rows: slice) -> tuple[Float[Tensor, "frame foot 3"], Float[Tensor, "frame foot 3"]]:
-    """Force and centre of pressure of both feet; on the floor, z = 0, M = c x F + (0, 0, Tz)."""
+    """Force and centre of pressure of both feet."""
     force, moment = ground.force[rows], ground.moment[rows]
-    vertical = force[..., 2]
-    loaded = vertical > LOADED
-    weight = torch.where(loaded, vertical, torch.ones_like(vertical))
-    cop = torch.stack([-moment[..., 1] / weight, moment[..., 0] / weight, torch.zeros_like(weight)], dim=-1)
-    return force.float(), torch.where(loaded[..., None], cop, torch.zeros_like(cop)).float()
+    return force.float(), centre_of_pressure(force, moment).float()

@@ -155,6 +155,7 @@ def agreement(
         for column, name in enumerate(channels)
     ]
     turned = np.random.default_rng(0).integers(0, len(turns), size=(DRAWS, len(channels)))
+    # A silent muscle scores nothing, by chance as otherwise.
     drawn = np.nan_to_num(turns)[turned, np.arange(len(channels))].mean(axis=1)
     return Agreements(tuple(rows), delay, float(np.quantile(drawn, 0.95)))
 

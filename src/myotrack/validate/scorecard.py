@@ -181,12 +181,15 @@ def judge(trial: Trial, anatomy: Anatomy) -> list[Score]:
     muscles = f"{trial.activation.shape[1]} muscles, {trial.frames} frames"
     scores["activation_mean"] = 100 * level, muscles
     scores["activation_saturated"] = 100 * saturated, muscles
+    # Static optimisation asks nothing of some joints, as the toes: they would only thin the mean.
+    asked = (joint_moments(trial, "moment") != 0).any(axis=0) | trial.simulated
+    names = tuple(name for name, mine in zip(names, asked, strict=True) if mine)
     for which in ("residual", "reserve"):
-        moments = joint_moments(trial, which)
+        moments = joint_moments(trial, which)[:, asked]
         spread = Spread.of(moments, names, trial.rate)
         scores[f"{which}_rms"] = root_mean_square(moments), f"{len(names)} joints, {trial.frames} frames"
         scores[f"{which}_peak"] = spread.worst, spread.where if spread.worst > 0 else "never"
-    if trial.free and bool(trial.residual[:, :6].any()):
+    if trial.free and not trial.simulated:
         left = root_mean_square(unexplained_force(trial))
         scores["pelvis_residual_rms"] = 100 * left / body_weight(anatomy), f"{left:.0f} N"
     if trial.free and trial.simulated:

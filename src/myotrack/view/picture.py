@@ -207,11 +207,17 @@ def write_film(path: Path, images: Iterable[Image], rate_hz: float = 50.0, quali
         images: In their order, all of one size.
         rate_hz: Images per second.
         quality: From 0 to 10, the best and largest.
+
+    Raises:
+        OSError: The encoder is missing or failed.
     """
     import imageio
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with imageio.get_writer(path, fps=rate_hz, codec="libx264", quality=quality, macro_block_size=2) as film:
-        for image in images:
-            film.append_data(image)  # type: ignore[attr-defined]
+    try:
+        with imageio.get_writer(path, fps=rate_hz, codec="libx264", quality=quality, macro_block_size=2) as film:
+            for image in images:
+                film.append_data(image)  # type: ignore[attr-defined]
+    except (RuntimeError, ImportError) as error:
+        raise OSError(f"{path.name}: the film cannot be encoded ({error})") from error
     return path

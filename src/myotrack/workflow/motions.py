@@ -22,6 +22,9 @@ from myotrack.retarget.settings import Settings
 from myotrack.validate.muscles import envelope, sampled
 from myotrack.validate.trials import Emg
 
+UNDERSHOOT = 0.05
+"""Share of its greatest value by which an envelope may dip below zero. Tuned: raw EMG dips by about all of it."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -142,9 +145,8 @@ def _recording(path: Path, wish: Wish, tell: Callable[[str], None] | None) -> Mo
     emg = None
     if recording.emg is not None:
         first = 0.0 if wish.start is None else max(wish.start, 0.0)
-        begin = 0.0 if found.placement is None else found.placement.start
         try:
-            emg = recorded_emg(recording.emg, begin + first + np.arange(clip.frames) / RATE, found.anatomy)
+            emg = recorded_emg(recording.emg, found.start + first + np.arange(clip.frames) / RATE, found.anatomy)
         except ValueError as error:
             if wish.emg is not None:
                 raise ValueError(f"{wish.emg}: {error}") from error
@@ -173,13 +175,18 @@ def recorded_emg(emg: Signals, time: np.ndarray, anatomy: Anatomy) -> Emg | None
     """The channels whose muscles a body has, as envelopes over their greatest values; None without any.
 
     Args:
-        emg: As recorded: raw if any value is negative, else envelopes.
+        emg: As recorded: raw if values are clearly negative, else envelopes.
         time: Of the frames, from the first sample [s]; beyond its ends the recording stays as it was there.
         anatomy: The body.
+
+    Raises:
+        ValueError: A channel has gaps.
     """
-    if not np.isfinite(emg.values).all():
-        return None
-    smooth = envelope(emg) if (emg.values < 0).any() else emg
+    gaps = ~np.isfinite(emg.values).all(axis=0)
+    if gaps.any():
+        raise ValueError(f"the EMG has gaps in {', '.join(np.array(emg.names)[gaps])}; fill them or leave them out")
+    # A filtered envelope may dip below zero, but not far.
+    smooth = envelope(emg) if (emg.values < -UNDERSHOOT * emg.values.max(axis=0)).any() else emg
     last = (len(smooth.values) - 1) / smooth.rate
     values = sampled(smooth, np.clip(time, 0.0, last))
     peak = smooth.values.max(axis=0)

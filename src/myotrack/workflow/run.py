@@ -186,7 +186,8 @@ def _put(stage: Path, place: Path) -> None:
     place.rename(old)
     try:
         stage.rename(place)
-    except OSError:
-        old.rename(place)
+    except BaseException:  # Also an interrupt: a folder of that name always holds a whole run.
+        if not place.exists():
+            old.rename(place)
         raise
     shutil.rmtree(old, ignore_errors=True)
