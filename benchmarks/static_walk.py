@@ -35,7 +35,7 @@ from myotrack.steer.effort import COSTS, Muscles, effort
 from myotrack.steer.ground import ground_of, longest, of_mass
 from myotrack.steer.recruit import Measured, Recruitment, Reserve, recruit
 from myotrack.steer.share import share
-from myotrack.steer.static import RIGID, Choices, Movement, blocks, movement, pulled, recorded
+from myotrack.steer.static import RIGID, Choices, Movement, asked_rows, movement, pulled, recorded
 from myotrack.steer.tension import Curves
 from myotrack.validate.muscles import SILENT, Agreements, agreement, correlation, envelope, sampled
 from myotrack.workflow.output import machine
@@ -247,8 +247,9 @@ def with_leg_of(body: Anatomy, full: Anatomy, curves: bool) -> Anatomy:
 def leg_problem(walk: Movement) -> tuple[Recruitment, torch.Tensor]:
     """The right leg alone, and which muscles it has."""
     price = effort("squared", Muscles(walk.curves, walk.mechanics.muscle_velocity))
-    soleus = walk.anatomy.muscle_names.index("soleus_r")
-    rows, muscles = next((rows, muscles) for rows, muscles in blocks(walk) if soleus in muscles)
+    names, rows = walk.anatomy.coordinate_names, asked_rows(walk.anatomy)
+    rows = rows[[names[row].startswith(LEG) and names[row].endswith("_r") for row in rows.tolist()]]
+    muscles = (walk.mechanics.moment_arm[:, :, rows].abs().amax(dim=(0, 2)) > 1e-6).nonzero()[:, 0]
     return recruit(walk.mechanics, walk.tension, walk.forces, price, rows, muscles), muscles
 
 

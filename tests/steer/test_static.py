@@ -25,7 +25,7 @@ from myotrack.steer.ground import FEET, TOES, Ground, ground_of, longest, mass_o
 from myotrack.steer.inverse import Handles
 from myotrack.steer.recruit import recruit
 from myotrack.steer.share import share
-from myotrack.steer.static import Choices, Movement, blocks, movement, pulled, recorded
+from myotrack.steer.static import Choices, Movement, asked_rows, movement, pulled, recorded
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +198,9 @@ def test_joints_that_share_no_muscle_may_be_solved_apart(full: Anatomy, stepping
     problem = recruit(some.mechanics, some.tension, some.forces, price, rows)
     whole = problem.read(share(problem.task, 25))
     torch.testing.assert_close(apart.activation, whole.activation, atol=2e-4, rtol=0.0)
-    parts = blocks(some, ())
-    assert sorted(torch.cat([rows for rows, _ in parts]).tolist()) == list(range(6, full.couplings.coordinate_size))
-    assert sum(len(muscles) for _, muscles in parts) == full.model.nu
+    assert asked_rows(full, ()).tolist() == rows.tolist()
+    names = [full.coordinate_names[row] for row in asked_rows(full).tolist()]
+    assert "root_x" not in names and "mtp_angle_r" not in names and len(names) == len(rows) - 2
 
 
 def test_frames_together_are_frames_alone(full: Anatomy, walk: Clip, stepping: Movement) -> None:

@@ -21,7 +21,8 @@ from myotrack.simulate.threads import Threads
 from myotrack.steer.effort import Cost, Muscles, effort
 from myotrack.steer.ground import FEET, Ground, explained, ground_of, mass_of, of_mass
 from myotrack.steer.inverse import Handles, inverse
-from myotrack.steer.recruit import Measured, Recruited, Reserve, recruit
+from myotrack.steer.parts import Parts, touching
+from myotrack.steer.recruit import Measured, Reserve, recruit
 from myotrack.steer.share import share
 from myotrack.steer.tension import Curves, Tension
 
@@ -32,8 +33,6 @@ SELDOM = 4
 walk."""
 AT_ONCE = 60
 """Frames that are worlds together. Measured: 240 take no less time per frame; one takes 0.9 MB."""
-UNMOVED = 1e-9
-"""Arm below which a muscle does not move a coordinate [m]: what is left is rounding."""
 
 
 @dataclass(frozen=True)
@@ -180,70 +179,36 @@ def pulled(movement: Movement, choices: Choices | None = None, measured: Measure
     """
     choices = choices or Choices()
     price = effort(choices.cost, Muscles(movement.curves, movement.mechanics.muscle_velocity))
-    activation = torch.zeros_like(movement.tension.active)
+    rows = asked_rows(movement.anatomy, choices.open)
+    problem = recruit(
+        movement.mechanics, movement.tension, movement.forces, price, rows, reserve=choices.reserve, measured=measured
+    )
+    answer = share(problem.task, choices.steps, Parts.of(touching(problem.task.effect)))
+    found = problem.read(answer)
     residual, reserve = torch.zeros_like(movement.forces), torch.zeros_like(movement.forces)
-    gap = movement.forces.new_zeros(movement.frames)
-    for rows, muscles in blocks(movement, choices.open, measured):
-        problem = recruit(
-            movement.mechanics, movement.tension, movement.forces, price, rows, muscles,
-            reserve=choices.reserve, measured=_of_block(measured, muscles),
-        )  # fmt: skip
-        found: Recruited = problem.read(share(problem.task, choices.steps))
-        activation[:, muscles] = found.activation
-        residual[:, rows], reserve[:, rows] = found.residual, found.reserve
-        gap = torch.maximum(gap, found.gap)
+    residual[:, rows], reserve[:, rows] = found.residual, found.reserve
     skip = 6 if movement.anatomy.free else 0
     return Pulled(
-        activation=activation,
-        tension=movement.tension.at(activation),
+        activation=found.activation,
+        tension=movement.tension.at(found.activation),
         moments=movement.forces,
         residual=residual,
         reserve=reserve,
         root=movement.forces[:, :skip],
-        gap=gap,
+        gap=found.gap,
         measured=movement.measured,
     )
 
 
-def blocks(
-    movement: Movement, open: tuple[str, ...] = RIGID, measured: Measured | None = None
-) -> list[tuple[Int[Tensor, "row"], Int[Tensor, "muscle"]]]:
-    """Sets of joint coordinates that share muscles, with these muscles. Muscles that no row asks belong to none.
-
-    Args:
-        movement: Whose moment arms tell.
-        open: Coordinates that are not asked.
-        measured: Groups of muscles that stay together.
+def asked_rows(anatomy: Anatomy, open: tuple[str, ...] = RIGID) -> Int[Tensor, "row"]:
+    """The joint coordinates whose moments are asked for.
 
     Raises:
         ValueError: A name in `open` is no coordinate of the body.
     """
-    names = movement.anatomy.coordinate_names
+    names = anatomy.coordinate_names
     strange = [name for name in open if name not in names]
     if strange:
         raise ValueError(f"The body has no coordinate '{strange[0]}'. It has: {', '.join(names)}.")
-    asked = torch.tensor([name not in open for name in names])
-    asked[: 6 if movement.anatomy.free else 0] = False
-    rows = asked.nonzero()[:, 0]
-    meets = (movement.mechanics.moment_arm.abs().amax(dim=0) > UNMOVED)[:, rows].T
-    if measured is not None:
-        meets = torch.cat([meets, measured.share > 0])
-    label = torch.arange(len(meets))
-    for row in range(len(meets)):
-        joined = (meets[:, meets[row]].any(dim=1)) | (torch.arange(len(meets)) == row)
-        label[torch.isin(label, label[joined])] = label[joined].min()
-    found = []
-    for number in label[: len(rows)].unique():
-        mine = label == number
-        found.append((rows[mine[: len(rows)]], meets[mine].any(dim=0).nonzero()[:, 0]))
-    return found
-
-
-def _of_block(measured: Measured | None, muscles: Int[Tensor, "some"]) -> Measured | None:
-    """The groups that belong to some muscles."""
-    if measured is None:
-        return None
-    mine = (measured.share[:, muscles] > 0).any(dim=1)
-    if not mine.any():
-        return None
-    return Measured(measured.share[mine], measured.level[:, mine], measured.softness[:, mine])
+    skip = 6 if anatomy.free else 0
+    return torch.tensor([index for index, name in enumerate(names) if index >= skip and name not in open])
