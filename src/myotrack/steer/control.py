@@ -19,25 +19,22 @@ from myotrack.simulate.mechanics import Mechanics, MechanicsReadout
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState
 from myotrack.steer.activation import ActivationLaw
+from myotrack.steer.effort import Muscles, effort
 from myotrack.steer.inverse import Handles, inverse
 from myotrack.steer.parts import Parts
-from myotrack.steer.share import Effort, Shared, Task, share
-from myotrack.steer.soles import EDGES, Footing, Soles
+from myotrack.steer.recruit import Others, Reserve, recruit
+from myotrack.steer.share import share
+from myotrack.steer.soles import Footing, Soles
 from myotrack.steer.tension import Curves, Tension
 
-GAUSS = 3.0
-"""Softness of the moments in Gauss' metric [N m / sqrt(kg m²)]. Tuned on CMU 13_26 and the built-in lift: 1 to 10
-follow alike; smaller ones co-contract where moments cannot be made (mean activation 0.15 with 0.3, 0.08 with 3), and
-below 0.3 the solver's steps do not suffice."""
-RESERVE_WEIGHT = 10.0
-"""Effort of a reserve moment at its bound, over that of a fully active muscle."""
 MANY = 4
 """Worlds from which limbs are solved apart. Measured: for one world that takes longer, for 64 half as long."""
 STEPS = 10
 """Of the solver. Measured: six motions of the arms with fingers are followed to 0.213 deg with 10 as with 12, to 0.217
 with 8."""
 PUSH_WEIGHT = 1e-4
-"""Effort of a point of the sole that pushes its strongest, over that of a fully active muscle."""
+"""Effort of an edge of a point of the sole that pushes its strongest, over that of a fully active muscle. Tuned: next
+to nothing, so that the floor carries what it can."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,6 @@ class Plan:
     support: Float[Tensor, "world 6"]
     """Force in the world [N] and moment about the root's origin in the world [N m] that hold the root."""
     tension: Tension
-    shared: Shared
 
 
 class Controller:
@@ -79,23 +75,15 @@ class Controller:
         self.soles = Soles.of(anatomy, device) if anatomy.free and not support else None
         segments = [segment for _, segment in FOOT_REGIONS[anatomy.name]]
         self._ground = Handles.of(anatomy, segments).to(device, dtype) if self.supported else None
-        self._reserve, self._tone = reserve, tone
-        self._joints = slice(6 if anatomy.free else 0, None)
-        self._rows = self._joints if self.supported else slice(0, None)
-        size = anatomy.couplings.coordinate_size
-        self._reserves = size - (self._joints.start or 0) if reserve else 0
-        edges = len(self.soles.segment) * EDGES if self.soles else 0
-        weight = torch.cat(
-            [
-                torch.ones(anatomy.model.nu),
-                torch.full((self._reserves,), RESERVE_WEIGHT),
-                torch.full((edges,), PUSH_WEIGHT),
-            ]
-        ).to(device, dtype)[None]
-        cubed = torch.zeros(weight.shape[1], dtype=torch.bool, device=device)
-        self._effort = Effort(weight, torch.zeros_like(weight), cubed)
+        self._reserve = Reserve(reserve) if reserve else None
+        self._tone = tone
+        first = 6 if anatomy.free else 0
+        self._joints = slice(first, None)
+        self._first = first if self.supported else 0
+        self._rows = torch.arange(self._first, anatomy.couplings.coordinate_size, device=device)
+        self._effort = effort("squared", Muscles(self.curves, body.muscle_velocity[:1]))
         together = self.soles is not None or simulator.worlds < MANY
-        self._parts = None if together else _parts(anatomy, self._rows, self._reserves).to(device)
+        self._parts = None if together else _parts(anatomy, self._first, self._reserve is not None).to(device)
         centre = anatomy.model.body_ipos[1] if anatomy.free else [0.0, 0.0, 0.0]
         self._root_centre = torch.as_tensor(centre, dtype=dtype, device=device)
         self._root_name = anatomy.model.body(1).name
@@ -117,7 +105,6 @@ class Controller:
             footing: What a body without support stands on.
             rested: Let activations become anything in [0, 1], as before the beginning of a motion.
         """
-        rows, muscles = self._rows, self.anatomy.model.nu
         tension = self.curves.tension(mechanics.muscle_length, mechanics.muscle_velocity)
         external = None
         if self._ground is not None:
@@ -125,31 +112,26 @@ class Controller:
             force, moment = body.region_force_w, body.region_moment_w
             external = self._ground.generalised(body.coordinate_pos, force, moment)
         needed = inverse(mechanics, acceleration, external)
-        target = (needed - (tension.passive[:, None] @ mechanics.moment_arm)[:, 0])[:, rows]
-        effect, low, high = self._unknowns(body, mechanics, tension, footing, rested)
-        effect = effect[:, rows]
-        # In units in which the body's inertia is one: residuals count as accelerations, weighed by what they move.
-        root = torch.linalg.cholesky(mechanics.mass[:, rows, rows])
-        scaled = torch.linalg.solve_triangular(root, torch.cat([effect, target[..., None]], dim=2), upper=False)
-        softness = torch.full_like(target[:1], GAUSS)
-        task = Task(scaled[..., :-1], scaled[..., -1], softness, self._effort, low, high)
-        found = share(task, STEPS, self._parts)
+        reach = self.law.reach(body.muscle_activation)
+        low, high = (torch.zeros_like(reach.low), torch.ones_like(reach.high)) if rested else (reach.low, reach.high)
+        low = torch.maximum(low, high.clamp(max=self._tone))
+        problem = recruit(
+            mechanics, tension, needed, self._effort, self._rows, low=low, high=high, metric="acceleration",
+            reserve=self._reserve, others=None if footing is None else _pushes(footing),
+        )  # fmt: skip
+        found = problem.read(share(problem.task, STEPS, self._parts))
         residual, reserve, moment = (torch.zeros_like(needed) for _ in range(3))
-        residual[:, rows] = target - (effect @ found.value[..., None])[..., 0]
-        if self._reserves:
-            reserve[:, self._joints] = self._reserve * found.value[:, muscles : muscles + self._reserves]
-        moment[:, self._joints] = needed[:, self._joints]
-        if footing is not None:
-            pushes = footing.pushes() @ found.value[:, muscles + self._reserves :, None]
-            moment[:, self._joints] -= pushes[:, self._joints, 0]
+        residual[:, self._rows], reserve[:, self._rows] = found.residual, found.reserve
+        moment[:, self._rows] = needed[:, self._rows] - found.others
+        moment[:, : self._joints.start] = 0.0
         support = needed.new_zeros(len(needed), 6)
         if self.supported:
             # Joints whose moments are missing accelerate less than wanted, and press on the root accordingly.
-            lag = torch.cholesky_solve(residual[:, rows, None], root)
-            held = needed[:, :6] - (mechanics.mass[:, :6, rows] @ lag)[..., 0]
+            lag = torch.linalg.solve(mechanics.mass[:, 6:, 6:], residual[:, 6:, None])
+            held = needed[:, :6] - (mechanics.mass[:, :6, 6:] @ lag)[..., 0]
             turn = to_matrix(body.coordinate_pos[:, 3:7])
             support = torch.cat([held[:, :3], (turn @ held[:, 3:, None])[..., 0]], dim=1)
-        return Plan(found.value[:, :muscles], moment, residual, reserve, support, tension, found)
+        return Plan(found.activation, moment, residual, reserve, support, tension)
 
     def advance(self, body: BodyState, plan: Plan) -> Float[Tensor, "world muscle"]:
         """Let one control interval pass; returns the excitation that was sent."""
@@ -162,36 +144,20 @@ class Controller:
         self.simulator.advance(excitation)
         return excitation
 
-    def _unknowns(
-        self, body: BodyState, mechanics: Mechanics, tension: Tension, footing: Footing | None, rested: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Effect and bounds of activations, reserves, and pushes of the soles."""
-        effect = (mechanics.moment_arm * tension.active[..., None]).transpose(1, 2)
-        reach = self.law.reach(body.muscle_activation)
-        low, high = (torch.zeros_like(reach.low), torch.ones_like(reach.high)) if rested else (reach.low, reach.high)
-        low = torch.maximum(low, high.clamp(max=self._tone))
-        parts, lows, highs = [effect], [low], [high]
-        if self._reserves:
-            unit = torch.eye(effect.shape[1], dtype=effect.dtype, device=effect.device)[:, self._joints]
-            bound = torch.ones_like(unit[:1]).expand(len(effect), -1)
-            parts.append(self._reserve * unit.expand(len(effect), -1, -1))
-            lows.append(-bound)
-            highs.append(bound)
-        if footing is not None:
-            parts.append(footing.pushes())
-            bound = footing.bounds()
-            lows.append(torch.zeros_like(bound))
-            highs.append(bound)
-        return torch.cat(parts, dim=2), torch.cat(lows, dim=1), torch.cat(highs, dim=1)
+
+def _pushes(footing: Footing) -> Others:
+    """What the floor may push, as unknowns."""
+    bounds = footing.bounds()
+    return Others(footing.pushes(), torch.full_like(bounds[:1], PUSH_WEIGHT), bounds)
 
 
-def _parts(anatomy: Anatomy, rows: slice, reserves: int) -> Parts:
+def _parts(anatomy: Anatomy, first: int, reserve: bool) -> Parts:
     """Limbs that never meet while the root is held: neither through a muscle nor through their inertia."""
     readout = MechanicsReadout(anatomy, anatomy.model)
-    touch = readout.crosses[:, rows].T
-    if reserves:
-        touch = torch.cat([touch, torch.eye(reserves, dtype=torch.bool)], dim=1)
+    touch = readout.crosses[:, first:].T
+    if reserve:
+        touch = torch.cat([touch, torch.eye(len(touch), dtype=torch.bool)], dim=1)
     # In Gauss' metric an unknown touches every row whose inertia is coupled, however indirectly, to one it touches.
-    _, limb = csgraph.connected_components(readout.coupled[rows, rows].numpy())
+    _, limb = csgraph.connected_components(readout.coupled[first:, first:].numpy())
     same = torch.as_tensor(limb[:, None] == limb[None])
     return Parts.of((same.double() @ touch.double()) > 0)

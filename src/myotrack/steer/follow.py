@@ -39,7 +39,8 @@ class FollowSettings:
     support: bool = True
     """Hold the root of a free body by a wrench from outside, which is reported; else it stands on its own feet."""
     reserve: float = 0.0
-    """Largest moment per joint from outside, beside the muscles [N m]; reported. Off by default."""
+    """Largest moment per joint from outside, beside the muscles [N m]; reported. Off by default. 1 N m costs as much
+    as a muscle at full activation (`recruit.Reserve`)."""
     lift: float = 0.0
     """How far above its clip a held body hangs [m]; 0.1 keeps its feet off the floor."""
     tone: float = 0.0

@@ -1,7 +1,7 @@
 """From wanted moments to a problem for `share`: which rows are asked, who may answer them, and how a miss counts.
 
 Rows are the moments of the joints; nobody inside a body can make the six forces of its free root. Unknowns are the
-activations and, only if asked for, reserve moments. Measured muscles add rows of their own.
+activations and, only if asked for, reserve moments and what the floor pushes. Measured muscles add rows of their own.
 """
 
 from dataclasses import dataclass, replace
@@ -16,9 +16,10 @@ from myotrack.steer.share import SOFTNESS, Effort, Shared, Task
 from myotrack.steer.tension import Tension
 
 Metric = Literal["strength", "acceleration"]
-ACCELERATION_SOFTNESS = 1.0
-"""Default softness of rows in the metric 'acceleration' [sqrt(kg) m/s²]: a free limb of 1 kg may be late by 1 m/s² at
-the cost of half a unit of effort. A round number, to be chosen with the gains of a feedback law."""
+ACCELERATION_SOFTNESS = 3.0
+"""Default softness of rows in the metric 'acceleration' [N m / sqrt(kg m²)]. Tuned by muscle control of CMU 13_26 and
+the built-in lift: 1 to 10 follow alike; smaller ones co-contract where moments cannot be made (mean activation 0.15
+with 0.3, 0.08 with 3), and below 0.3 the solver's steps do not suffice."""
 _FIRM = 0.1
 """Softness of a row with a reserve, over the reserve's unit: of a moment that muscles cannot make, the reserve makes
 all but the square of this."""
@@ -50,6 +51,18 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Others:
+    """Unknowns beside the muscles, such as what the floor may push."""
+
+    effect: Float[Tensor, "world coordinate other"]
+    """Generalised force of a unit of each [N m; N where the root shifts]."""
+    weight: Float[Tensor, "#world other"]
+    """Their squared effort."""
+    high: Float[Tensor, "world other"]
+    """The most of each; the least is zero."""
+
+
+@dataclass(frozen=True)
 class Recruited:
     """Who pulls, and what is left undone."""
 
@@ -58,8 +71,10 @@ class Recruited:
     """What all muscles make, their passive forces included [N m]."""
     reserve: Float[Tensor, "world row"]
     """Moments from nowhere [N m]; zero if none were allowed."""
+    others: Float[Tensor, "world row"]
+    """What the other unknowns make [N m]; zero without any."""
     residual: Float[Tensor, "world row"]
-    """Wanted, minus what muscles and reserve make [N m]."""
+    """Wanted, minus what all of these make [N m]."""
     gap: Float[Tensor, "world"]
     """How far the cost may be from the least one, over itself."""
 
@@ -75,6 +90,8 @@ class Recruitment:
     """Moments of the muscles' passive forces [N m]."""
     wanted: Float[Tensor, "world row"]
     """[N m]"""
+    aside: Float[Tensor, "world row other"]
+    """Moment of a unit of every other unknown [N m]; they come last."""
 
     def guided(self, measured: Measured) -> "Recruitment":
         """The same problem with recorded activations as further rows.
@@ -116,16 +133,18 @@ class Recruitment:
             again(self.effect),
             again(self.passive),
             again(self.wanted),
+            again(self.aside),
         )
 
     def read(self, answer: Shared) -> Recruited:
         """The answer in units of moments, whatever the metric was."""
-        muscles, rows = self.effect.shape[2], self.effect.shape[1]
+        muscles = self.effect.shape[2]
         activation = answer.value[:, :muscles]
-        extra = answer.value[:, muscles : muscles + rows]
-        reserve = extra if extra.shape[1] else torch.zeros_like(self.wanted)
+        last = answer.value.shape[1] - self.aside.shape[2]
+        reserve = answer.value[:, muscles:last] if last > muscles else torch.zeros_like(self.wanted)
         made = (self.effect @ activation[..., None])[..., 0] + self.passive
-        return Recruited(activation, made, reserve, self.wanted - made - reserve, answer.gap)
+        others = (self.aside @ answer.value[:, last:, None])[..., 0]
+        return Recruited(activation, made, reserve, others, self.wanted - made - reserve - others, answer.gap)
 
 
 def recruit(
@@ -141,6 +160,7 @@ def recruit(
     softness: float | None = None,
     reserve: Reserve | None = None,
     measured: Measured | None = None,
+    others: Others | None = None,
 ) -> Recruitment:
     """Ask muscles for moments.
 
@@ -160,6 +180,7 @@ def recruit(
             a reserve, which is to take what is missing), or in sqrt(kg) m/s² (default `ACCELERATION_SOFTNESS`).
         reserve: Moments from nowhere. None: none.
         measured: Recorded activations of some groups, as soft targets.
+        others: Further unknowns.
     """
     chosen = torch.arange(mechanics.moment_arm.shape[1], device=rows.device) if muscles is None else muscles
     arm = mechanics.moment_arm[:, chosen][:, :, rows].transpose(1, 2)
@@ -187,8 +208,13 @@ def recruit(
         asked = torch.cat([asked, one if turn is None else _undone(turn, one)], dim=2)
         bound = torch.full_like(wanted[:1], reserve.bound)
         floor, ceiling = _beside(floor, -bound), _beside(ceiling, bound)
-        price = _with_reserve(price, torch.full_like(bound, reserve.unit**-2))
-    problem = Recruitment(Task(asked, target, soft, price, floor, ceiling), effect, passive, wanted)
+        price = _beside_it(price, torch.full_like(bound, reserve.unit**-2))
+    aside = effect[:, :, :0] if others is None else others.effect[:, rows]
+    if others is not None:
+        asked = torch.cat([asked, aside if turn is None else _undone(turn, aside)], dim=2)
+        floor, ceiling = _beside(floor, torch.zeros_like(others.high)), _beside(ceiling, others.high)
+        price = _beside_it(price, others.weight)
+    problem = Recruitment(Task(asked, target, soft, price, floor, ceiling), effect, passive, wanted, aside)
     return problem if measured is None else problem.guided(replace(measured, share=measured.share[:, chosen]))
 
 
@@ -203,7 +229,8 @@ def _beside(left: Tensor, right: Tensor) -> Tensor:
     return torch.cat([left.expand(worlds, -1), right.expand(worlds, -1)], dim=1)
 
 
-def _with_reserve(price: Effort, weight: Tensor) -> Effort:
+def _beside_it(price: Effort, weight: Tensor) -> Effort:
+    """With the squared effort of further unknowns."""
     return Effort(
         _beside(price.weight, weight),
         _beside(price.linear, torch.zeros_like(weight)),
