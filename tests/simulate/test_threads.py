@@ -45,13 +45,17 @@ def test_per_world_parameters_and_pushes_equal_the_referee(full: Anatomy) -> Non
         friction=torch.tensor([1.0, 0.2]),
     )
     force = torch.tensor([[0.0, 0.0, 0.0], [200.0, 0.0, 0.0]])
+    help_ = torch.zeros(2, full.couplings.coordinate_size)
+    help_[:, full.coordinate_names.index("elbow_flex_r")] = 3.0
     for simulator in (threads, referee):
         simulator.vary(variation)
         simulator.vary(variation)  # The second replaces the first.
         simulator.push("torso", 100 * force)
+        simulator.assist(100 * help_)
         start(simulator)  # Takes the push back.
         for excitation in drive(full, 10, 2):
             simulator.push("torso", force)
+            simulator.assist(help_)
             simulator.advance(excitation)
     assert_same(threads.body, referee.body)
     # 200 N on 110 kg for 0.1 s move it by 9 mm, less what the floor holds back.

@@ -253,6 +253,7 @@ def test_a_push_is_felt_and_seen_during_its_interval_and_gone_in_the_next(full: 
         for simulator in (warp, threads):
             if step == 1:
                 simulator.push("pelvis", force)
+                simulator.assist(torch.full((2, full.couplings.coordinate_size), 0.5))
             simulator.advance(excitation)
         # The ground carries the push at the end of its own interval, but not a moment longer.
         difference = warp.body.foot_force_w.double() - threads.body.foot_force_w

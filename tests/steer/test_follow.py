@@ -1,5 +1,6 @@
 """Muscle control: plans that come true, on the arms, with a held root, and on the body's own feet."""
 
+import copy
 import itertools
 from dataclasses import replace
 
@@ -79,6 +80,19 @@ def test_reserves_take_over_where_muscles_are_too_weak(arms: Anatomy) -> None:
     without, within = (taken[reserve][1].residual.abs().max() for reserve in (0.0, 500.0))
     assert within < 0.2 * without
     assert 1.0 < taken[500.0][1].reserve.abs().max() <= 500.0
+
+
+def test_a_reserve_that_is_planned_is_given(arms: Anatomy) -> None:
+    # Without muscles worth the name the arms follow by reserves alone.
+    model = copy.copy(arms.model)
+    model.actuator_gainprm[:, 2] *= 1e-3
+    model.actuator_biasprm[:, 2] *= 1e-3
+    weak = replace(arms, model=model)
+    errors = []
+    for reserve in (0.0, 100.0):
+        last = steps(weak, [builtin("reach", arms)], 60, FollowSettings(reserve=reserve))[-1]
+        errors.append((last.body.coordinate_pos - last.reference.coordinate_pos[:, 0]).abs().mean().rad2deg())
+    assert errors[1] < 0.3 < 3.0 < errors[0]
 
 
 def test_a_held_body_is_carried_by_support_and_floor_together(full: Anatomy) -> None:

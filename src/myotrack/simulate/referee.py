@@ -38,6 +38,7 @@ class Referee:
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
         self._push = np.zeros((worlds, model.nbody, 6))
+        self._assist = np.zeros((worlds, model.nv))
         everywhere = torch.ones(worlds, dtype=torch.bool)
         still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
         self.reset(everywhere, anatomy.rest.expand(worlds, -1), still, torch.zeros(worlds, model.nu))
@@ -74,7 +75,7 @@ class Referee:
             data.qpos[:] = couplings.qpos(start).numpy()
             data.qvel[:] = couplings.qvel(start, rate).numpy()
             data.act[:] = data.ctrl[:] = activation[world].double().numpy()
-            self._push[world] = 0.0
+            self._push[world] = self._assist[world] = 0.0
             self._intact[world] = True
 
     def advance(self, excitation: Excitation) -> None:
@@ -89,13 +90,14 @@ class Referee:
             before = copy.copy(data)
             data.ctrl[:] = drive[world]
             data.xfrc_applied[:] = self._push[world]
+            data.qfrc_applied[:] = self._assist[world]
             for _ in range(self.physics.substeps):
                 mujoco.mj_step(model, data)
             if not sane(data.qpos[None], data.qvel[None], data.act[None], data.qacc[None])[0]:
                 self._watch.record(np.arange(self.worlds) == world, "the state left the numbers")
                 self._data[world] = before
                 self._intact[world] = False
-        self._push[:] = 0.0
+        self._push[:] = self._assist[:] = 0.0
 
     def push(
         self,
@@ -107,6 +109,10 @@ class Referee:
         index = segment_index(self._model, segment)
         self._push[:, index, :3] = force_w.double().numpy()
         self._push[:, index, 3:] = 0.0 if moment_w is None else moment_w.double().numpy()
+
+    def assist(self, moment: Float[Tensor, "world coordinate"]) -> None:
+        """Help the independent coordinates from outside during the next interval."""
+        self._assist[:, self.anatomy.couplings.rate_index.numpy()] = moment.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""

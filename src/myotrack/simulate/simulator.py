@@ -16,7 +16,7 @@ from myotrack.simulate.state import Activation, BodyState, Excitation
 
 @runtime_checkable
 class Simulator(Protocol):
-    """Many worlds of one body. `reset`, `advance`, `push` and `vary` change them; everything else only looks."""
+    """Many worlds of one body. `reset`, `advance`, `push`, `assist`, `vary` change them; all else only looks."""
 
     @property
     def anatomy(self) -> Anatomy:
@@ -76,6 +76,13 @@ class Simulator(Protocol):
         """Push a segment at its centre of mass [N] and twist it [N m] during the next interval.
 
         A reset in between takes the push back.
+        """
+        ...
+
+    def assist(self, moment: Float[Tensor, "world coordinate"]) -> None:
+        """Help the independent coordinates from outside [N m; N where a root shifts] during the next interval.
+
+        A reset in between takes the help back.
         """
         ...
 

@@ -48,6 +48,7 @@ class Threads:
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
         self._push = np.zeros((worlds, self._model.nbody, 6))
+        self._assist = np.zeros((worlds, self._model.nv))
         self._body: BodyState | None = None
         everywhere = torch.ones(worlds, dtype=torch.bool)
         still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
@@ -107,7 +108,7 @@ class Threads:
         self._state["act"][ids] = activation[mask].double().numpy()
         self._state["ctrl"][ids] = self._state["act"][ids]
         self._batch.forward(ids, stage=_FRESH)
-        self._push[ids] = 0.0
+        self._push[ids] = self._assist[ids] = 0.0
         self._intact[chosen] = True
         self._body = None
 
@@ -121,7 +122,8 @@ class Threads:
         alive = self._intact.copy()
         self._state["ctrl"][alive] = drive[alive]
         self._batch.bind("xfrc_applied")[:] = self._push
-        self._push[:] = 0.0
+        self._batch.bind("qfrc_applied")[:] = self._assist
+        self._push[:] = self._assist[:] = 0.0
         failed = np.zeros(self.worlds, dtype=bool)
         if alive.any():
             try:
@@ -142,6 +144,10 @@ class Threads:
         index = segment_index(self._model, segment)
         self._push[:, index, :3] = force_w.double().numpy()
         self._push[:, index, 3:] = 0.0 if moment_w is None else moment_w.double().numpy()
+
+    def assist(self, moment: Float[Tensor, "world coordinate"]) -> None:
+        """Help the independent coordinates from outside during the next interval."""
+        self._assist[:, self.anatomy.couplings.rate_index.numpy()] = moment.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""

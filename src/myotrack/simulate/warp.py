@@ -73,6 +73,7 @@ class Warp:
         self._loss_state = self._core_state()
         self._loss_excitation = torch.zeros(worlds, anatomy.model.nu, device=self.device)
         self._pushes: dict[int, Tensor] = {}
+        self._assist: Tensor | None = None
         self._restarted = False
         """There was a reset since the last interval."""
         self._outdated = False
@@ -145,7 +146,8 @@ class Warp:
         self._put("act", mask, activation)
         self._put("ctrl", mask, activation)
         fresh = (self._stepper.view("time"), self._stepper.view("qacc_warmstart"), self._intervals)
-        for array in (*fresh, *self._pushes.values()):
+        helps = (*self._pushes.values(), *(() if self._assist is None else (self._assist,)))
+        for array in (*fresh, *helps):
             array.masked_fill_(_column(mask, array), 0)
         self._intact = self._intact | mask
         self._restarted, self._outdated, self._body = True, True, None
@@ -157,7 +159,10 @@ class Warp:
         valid = ((excitation >= -_SLACK) & (excitation <= 1.0 + _SLACK)).all(dim=1)
         for index, wrench in self._pushes.items():
             self._stepper.view("xfrc_applied")[:, index] = wrench
-        if self._pushes or self._push_ended or self._outdated:
+        if self._assist is not None:
+            self._stepper.view("qfrc_applied")[:, self._couplings.rate_index] = self._assist
+        helped = bool(self._pushes) or self._assist is not None
+        if helped or self._push_ended or self._outdated:
             self._refresh()
         sound = valid
         if self._restarted:
@@ -170,9 +175,10 @@ class Warp:
         self._put("ctrl", self._intact & sound, excitation.clamp(0.0, 1.0))
         self._stepper.advance()
         self._end(self._intact & ~(sound & self._sane()), valid, before, excitation)
-        if self._pushes:
+        if helped:
             self._stepper.view("xfrc_applied").zero_()
-            self._pushes, self._push_ended = {}, True
+            self._stepper.view("qfrc_applied").zero_()
+            self._pushes, self._assist, self._push_ended = {}, None, True
         self._body = None
 
     def push(
@@ -185,6 +191,10 @@ class Warp:
         moment_w = torch.zeros_like(force_w) if moment_w is None else moment_w
         wrench = torch.cat([force_w, moment_w], dim=1)
         self._pushes[segment_index(self._model, segment)] = wrench.to(self.device, torch.float32).clone()
+
+    def assist(self, moment: Float[Tensor, "world coordinate"]) -> None:
+        """Help the independent coordinates from outside during the next interval."""
+        self._assist = moment.to(self.device, torch.float32).clone()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""

@@ -141,6 +141,8 @@ class Controller:
             arm = rotate(body.coordinate_pos[:, 3:7], self._root_centre.expand(len(excitation), -1))
             force, moment = plan.support[:, :3], plan.support[:, 3:]
             self.simulator.push(self._root_name, force, moment - torch.linalg.cross(arm, force))
+        if self._reserve is not None:
+            self.simulator.assist(plan.reserve)
         self.simulator.advance(excitation)
         return excitation
 

@@ -199,6 +199,9 @@ def recruit(
         turn = torch.linalg.cholesky(mechanics.mass[:, rows][:, :, rows])
         asked, target = _undone(turn, effect), _undone(turn, (wanted - passive)[..., None])[..., 0]
         soft = torch.full_like(target, ACCELERATION_SOFTNESS if softness is None else softness)
+        if reserve is not None:
+            inertia = mechanics.mass.diagonal(dim1=1, dim2=2)[:, rows]
+            soft = torch.minimum(soft, _FIRM * reserve.unit / inertia.sqrt())
     nothing, everything = torch.zeros_like(effect[:1, 0]), torch.ones_like(effect[:1, 0])
     floor = nothing if low is None else low[:, chosen]
     ceiling = everything if high is None else high[:, chosen]
