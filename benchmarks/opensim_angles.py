@@ -6,16 +6,15 @@ the markers alone. One constant offset per joint is removed, since zero is where
 """
 
 import os
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.capture.reader import read
-from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE
 from myotrack.retarget.pipeline import fit
 from myotrack.retarget.settings import Settings
@@ -58,19 +57,13 @@ class Curve:
         return float(np.corrcoef(self.ours, self.published)[0, 1])
 
 
-def begin(recording: Recording) -> float:
-    """Time of the first frame in the file, which the reader keeps as a note [s]."""
-    found = re.search(r"Time begins at ([-\d.]+) s", " ".join(recording.origin.notes))
-    return float(found[1]) if found else 0.0
-
-
-def compare(trial: str, folder: Path, anatomy: Anatomy, plant: bool) -> list[Curve]:
+def compare(trial: str, folder: Path, anatomy: Anatomy, settings: Settings) -> list[Curve]:
     """Retarget the markers of a trial and put the angles beside the published ones."""
     markers, published = (read(folder / file) for file in TRIALS[trial])
-    clip = fit(markers, anatomy, Settings(plant=plant)).clip
+    clip = fit(markers, anatomy, settings).clip
     assert published.coordinates is not None
-    ours_time = begin(markers) + np.arange(clip.frames) / RATE
-    their_time = begin(published) + np.arange(published.frames) / published.rate
+    ours_time = markers.start + np.arange(clip.frames) / RATE
+    their_time = published.start + np.arange(published.frames) / published.rate
     first, last = max(ours_time[0], their_time[0]) + MARGIN, min(ours_time[-1], their_time[-1]) - MARGIN
     time = np.arange(first, last, 1 / RATE)
     curves = []
@@ -106,12 +99,18 @@ def draw(curves: list[Curve], picture: Path) -> None:
     plt.close(figure)
 
 
-def main(picture: Path | None = None, plant: bool = True) -> None:
-    """Print offset, RMSE and r of every joint.
+@dataclass(frozen=True)
+class Command:
+    """Print offset, RMSE and r of every joint."""
 
-    Args:
-        picture: Draw the curves to this file.
-    """
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    """Of retargeting."""
+    picture: Path | None = None
+    """Draw the curves to this file."""
+
+
+def main(command: Command) -> None:
+    """Measure and print."""
     root = Path(__file__).parents[1]
     folder = root / os.environ.get("MYOTRACK_DATA", "../shared/data") / "rajagopal2016"
     if not folder.is_dir():
@@ -120,17 +119,17 @@ def main(picture: Path | None = None, plant: bool = True) -> None:
         )
         return
     anatomy = Anatomy.load("full")
-    curves = [curve for trial in TRIALS for curve in compare(trial, folder, anatomy, plant)]
+    curves = [curve for trial in TRIALS for curve in compare(trial, folder, anatomy, command.settings)]
     print(
         f"{'trial':6}{'joint':16}{'offset':>8}{'RMSE':>8}{'r':>9}   wanted: RMSE <= {MOST_RMSE:g} deg, r >= {LEAST_R}"
     )
     for curve in curves:
         verdict = "" if curve.r >= LEAST_R and curve.rmse <= MOST_RMSE else "   short"
         print(f"{curve.trial:6}{curve.joint:16}{curve.offset:8.1f}{curve.rmse:8.2f}{curve.r:9.4f}{verdict}")
-    if picture is not None:
-        draw(curves, picture)
-        print(picture)
+    if command.picture is not None:
+        draw(curves, command.picture)
+        print(command.picture)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(tyro.cli(Command))
