@@ -180,3 +180,20 @@ def test_a_start_that_is_not_a_number_is_refused_by_name(arms: Anatomy, kind) ->
 def test_a_variation_that_is_not_a_number_is_refused(arms: Anatomy) -> None:
     with pytest.raises(ValueError, match="all of them numbers"):
         Variation(torch.ones(2, arms.model.nbody), torch.ones(2, arms.model.nu), torch.tensor([1.0, float("nan")]))
+
+
+@pytest.mark.parametrize("kind", [Threads, Referee])
+def test_worlds_go_on_from_a_snapshot_to_the_last_bit(full: Anatomy, kind: type) -> None:
+    first, second = kind(full, 2), kind(full, 2)
+    drives = drive(full, 12, 2)
+    start(first)
+    for excitation in drives[:6]:
+        first.advance(excitation)
+    # What is asked for in the next interval comes along.
+    first.push("torso", torch.full((2, 3), 20.0))
+    second.restore(first.snapshot())
+    for excitation in drives[6:]:
+        for simulator in (first, second):
+            simulator.advance(excitation)
+    assert_same(first.body, second.body)
+    assert float(first.body.time[0]) == pytest.approx(0.12)

@@ -14,7 +14,8 @@ from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.threads import Threads
 from myotrack.steer.control import Controller
-from myotrack.steer.follow import FollowSettings, Step, coordinate_error, follow
+from myotrack.steer.follow import FollowSettings, Step, follow
+from myotrack.steer.intent import coordinate_error
 from myotrack.steer.soles import Soles
 
 F64 = torch.float64

@@ -1,13 +1,14 @@
 """Motions that come with the package, made by our own code on the body itself: a first run needs no file.
 
     clip = builtin("walk", Anatomy.load("full"))
+    other = builtin("reach~3", Anatomy.load("arms"))    # the third variation: other places, other durations
 
 Gaits are measured joint angles fitted to the body's feet (`gait`, `strides`); tasks are minimum-jerk paths of hands and
 pelvis solved for by inverse kinematics (`reach`, `tasks`, `postures`).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ SHORTEST = 4.0
 """Gaits last at least this long, in whole strides [s]."""
 HEEL_OFF = 3e-3
 """A heel that has risen by more does not stand [m]."""
+VARIED = "~"
+"""Between the name of a motion and the seed of its variation."""
 _READY: dict[tuple[str, str], Clip] = {}
 
 
@@ -48,7 +51,7 @@ class Draft:
 
 
 def builtin_names(body: str) -> tuple[str, ...]:
-    """Names of the motions of a body.
+    """Names of the motions of a body; `varied` ones are not among them.
 
     Raises:
         ValueError: There is no body of that name.
@@ -58,14 +61,30 @@ def builtin_names(body: str) -> tuple[str, ...]:
     return BUILTINS[body]
 
 
+def is_builtin(name: str, body: str) -> bool:
+    """Whether a name is that of a motion of a body, or of a variation of one."""
+    base, mark, seed = name.partition(VARIED)
+    return base in builtin_names(body) and (not mark or (base in NAMES and seed.isdecimal() and seed.isascii()))
+
+
+def varied(names: Sequence[str], seeds: Iterable[int]) -> tuple[str, ...]:
+    """Names of variations of what hands do, seed after seed."""
+    return tuple(f"{name}{VARIED}{seed}" for seed in seeds for name in names)
+
+
 def builtin(name: str, anatomy: Anatomy) -> Clip:
     """One of the motions, on a body; made once and kept.
+
+    Args:
+        name: One of `builtin_names`. What hands do can be varied: 'reach~3' goes to places, at speeds, that are drawn
+            by the seed 3.
+        anatomy: The body.
 
     Raises:
         ValueError: The body has no motion of that name.
     """
     names = builtin_names(anatomy.name)
-    if name not in names:
+    if not is_builtin(name, anatomy.name):
         raise ValueError(
             f"There is no built-in motion '{name}' for the body '{anatomy.name}'. There are: {', '.join(names)}."
         )
@@ -121,8 +140,9 @@ def _gait(name: str, anatomy: Anatomy) -> Draft:
 
 
 def _task(name: str, anatomy: Anatomy) -> Draft:
-    """The curve through the postures of a task."""
-    made = task(anatomy, name)
+    """The curve through the postures of a task, or of a variation of one."""
+    base, _, seed = name.partition(VARIED)
+    made = task(anatomy, base, int(seed) if seed else None)
     stride = round(STEP * RATE)
     control = Spline(len(made.z), 1, STEP).fit(made.z)
     low, high = anatomy.limits()

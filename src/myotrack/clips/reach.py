@@ -4,9 +4,11 @@ A hand goes straight from place to place, with the speed profile of Flash & Hoga
 doi 10.1523/JNEUROSCI.05-07-01688.1985; the arm stays near a natural posture for every place.
 """
 
+import hashlib
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -95,6 +97,45 @@ NAMES: dict[str, tuple[str, str]] = {
 """Way and arms of every motion."""
 
 
+REACHED = 0.04
+"""Standard deviation of a varied place along each axis [m]; cut at twice that."""
+DISTANT = (0.27, 0.50)
+"""A varied place is at least and at most so far from the shoulder, or as near or far as the motion's own [m]. Tuned:
+arms, which are 0.55 m long, still go there without being jerked past a limit."""
+TURNED = 3.0
+"""Standard deviation of the natural angles at a varied place [deg]."""
+HASTE = 0.2
+"""Standard deviation of the logarithm of a varied duration. Tuned: from two thirds to one and a half times as long."""
+
+
+def way_of(name: str, seed: int | None = None) -> tuple[Stop, ...]:
+    """The stops of a motion; with a seed those of one of its variations, whose places and durations are drawn by it.
+
+    Raises:
+        KeyError: No motion has that name.
+    """
+    stops = WAYS[NAMES[name][0]]
+    if seed is None:
+        return stops
+    digest = hashlib.sha256(f"{NAMES[name][0]} {seed}".encode()).digest()
+    draw = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    varied = []
+    for stop in stops:
+        # Drawn for every stop alike, so that each draw means the same whatever the others are.
+        shift, turn, haste = draw.standard_normal(3), draw.standard_normal(7), draw.standard_normal(2)
+        factor = np.exp(HASTE * np.clip(haste, -2, 2))
+        place, posture = stop.place, stop.posture_deg
+        if place is not None:
+            own = float(np.linalg.norm(place))
+            moved = np.array(place) + REACHED * np.clip(shift, -2, 2)
+            far = float(np.linalg.norm(moved))
+            moved *= np.clip(far, min(own, DISTANT[0]), max(own, DISTANT[1])) / far
+            place = tuple(moved.tolist())
+            posture = tuple(float(value) for value in np.array(posture) + TURNED * np.clip(turn, -2, 2))
+        varied.append(Stop(stop.seconds * float(factor[0]), stop.rest * float(factor[1]), place, posture))
+    return tuple(varied)
+
+
 def minimum_jerk(share: Float[Tensor, "instant"]) -> Float[Tensor, "instant"]:
     """Share of the way over share of the time (Flash & Hogan 1985)."""
     s = share.clamp(0.0, 1.0)
@@ -114,11 +155,15 @@ def along(
 
 
 def arms_along(
-    anatomy: Anatomy, poser: Poser, name: str, time: Float[Tensor, "instant"], wish: Float[Tensor, "instant pos"]
+    anatomy: Anatomy,
+    poser: Poser,
+    name: str,
+    stops: tuple[Stop, ...],
+    time: Float[Tensor, "instant"],
+    wish: Float[Tensor, "instant pos"],
 ) -> tuple[Float[Tensor, "instant pos"], list[Goal]]:
     """The wished postures with natural arms put in, and goals for the hands that move."""
-    way, sides = NAMES[name]
-    stops = WAYS[way]
+    sides = NAMES[name][1]
     clock = [(stop.seconds, stop.rest) for stop in stops]
     wish, goals = wish.clone(), list[Goal]()
     for side in "rl":
@@ -132,10 +177,9 @@ def arms_along(
     return wish, goals
 
 
-def targets(anatomy: Anatomy, name: str) -> dict[str, list[tuple[float, Float[Tensor, "3"]]]]:
+def targets(anatomy: Anatomy, name: str, seed: int | None = None) -> dict[str, list[tuple[float, Float[Tensor, "3"]]]]:
     """When each moving hand ('r' or 'l') leaves the places where it stops, and where they are in the world [s, m]."""
-    way, sides = NAMES[name]
-    poser, stops = Poser.of(anatomy), WAYS[way]
+    sides, stops, poser = NAMES[name][1], way_of(name, seed), Poser.of(anatomy)
     leaves = list(itertools.accumulate(stop.seconds + stop.rest for stop in stops))
     return {
         side: [

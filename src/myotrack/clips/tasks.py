@@ -12,7 +12,7 @@ from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.postures import Balance, Goal, Place, Poser, Turn
-from myotrack.clips.reach import ARM, ARM_DOUBT, HANGING, NAMES, WAYS, along, arms_along
+from myotrack.clips.reach import ARM, ARM_DOUBT, HANGING, NAMES, along, arms_along, way_of
 from myotrack.clips.reach import NOTES as HAND_NOTES
 
 STEP = 0.04
@@ -105,9 +105,9 @@ class Task:
     notes: tuple[str, ...]
 
 
-def task(anatomy: Anatomy, name: str) -> Task:
-    """The postures of a task, `STEP` apart."""
-    way = WAYS[NAMES[name][0]] if name in NAMES else POSTURES.get(name, (Stop(STANDING, 0.0, DROP, UPRIGHT),))
+def task(anatomy: Anatomy, name: str, seed: int | None = None) -> Task:
+    """The postures of a task, `STEP` apart; with a seed those of a variation of what hands do."""
+    way = way_of(name, seed) if name in NAMES else POSTURES.get(name, (Stop(STANDING, 0.0, DROP, UPRIGHT),))
     clock = [(stop.seconds, stop.rest) for stop in way]
     arrivals = torch.tensor(
         [sum(sum(stop) for stop in clock[: row + 1]) for row in range(len(clock))], dtype=torch.float64
@@ -115,9 +115,9 @@ def task(anatomy: Anatomy, name: str) -> Task:
     time = torch.arange(round(float(arrivals[-1]) / STEP) + 1, dtype=torch.float64) * STEP
     # First the postures at the stops, then those on the way, near what leads from one to the next.
     poser = Poser.of(anatomy)
-    stops = _solved(anatomy, poser, name, arrivals, None)
+    stops = _solved(anatomy, poser, name, seed, arrivals, None)
     wish = along(time, clock, stops) if len(stops) > 1 else stops.repeat(len(time), 1)
-    z = _solved(anatomy, poser, name, time, wish)
+    z = _solved(anatomy, poser, name, seed, time, wish)
     heel = torch.zeros_like(time)
     if anatomy.free:
         height = poser.pose(z).pos[:, poser.row("calcn_r"), 2]
@@ -127,7 +127,12 @@ def task(anatomy: Anatomy, name: str) -> Task:
 
 
 def _solved(
-    anatomy: Anatomy, poser: Poser, name: str, time: Float[Tensor, "instant"], wish: Float[Tensor, "instant pos"] | None
+    anatomy: Anatomy,
+    poser: Poser,
+    name: str,
+    seed: int | None,
+    time: Float[Tensor, "instant"],
+    wish: Float[Tensor, "instant pos"] | None,
 ) -> Float[Tensor, "instant pos"]:
     """Postures at some times, near those wished for, or near the natural ones."""
     natural = anatomy.rest.repeat(len(time), 1)
@@ -137,7 +142,7 @@ def _solved(
         natural = _natural(anatomy, stops, time)
         goals = _footing(poser, name, time) + _carriage(anatomy, poser, stops, time, name)
     if name in NAMES:
-        natural, hands = arms_along(anatomy, poser, name, time, natural)
+        natural, hands = arms_along(anatomy, poser, name, way_of(name, seed), time, natural)
         goals += hands
     if wish is not None and anatomy.free:
         wish = torch.cat([wish[:, :3], torch.nn.functional.normalize(wish[:, 3:7], dim=1), wish[:, 7:]], dim=1)

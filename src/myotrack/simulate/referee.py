@@ -16,6 +16,9 @@ from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
 
+_WHOLE = mujoco.mjtState.mjSTATE_INTEGRATION.value
+"""Everything that a step starts from."""
+
 
 class Referee:
     """Worlds stepped by `mj_step` in double precision."""
@@ -121,6 +124,21 @@ class Referee:
             for name, values in vars(varied).items():
                 getattr(model, name)[:] = values[world]
             mujoco.mj_setConst(model, mujoco.MjData(model))
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """The state of every world, warm start of the solver included, and what is asked for in the next interval."""
+        rows = np.zeros((self.worlds, mujoco.mj_stateSize(self._model, _WHOLE)))
+        for row, data in zip(rows, self._data, strict=True):
+            mujoco.mj_getState(self._model, data, row, _WHOLE)
+        arrays = {"state": rows, "intact": self._intact, "push": self._push, "assist": self._assist}
+        return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Go on from a snapshot, to the last bit."""
+        for row, model, data in zip(snapshot["state"].numpy(), self._models, self._data, strict=True):
+            mujoco.mj_setState(model, data, row, _WHOLE)
+        self._intact[:] = snapshot["intact"].numpy()
+        self._push[:], self._assist[:] = snapshot["push"].numpy(), snapshot["assist"].numpy()
 
     def dump(self, folder: Path) -> list[Path]:
         """Write the last states of lost worlds."""

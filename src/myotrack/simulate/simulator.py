@@ -16,7 +16,7 @@ from myotrack.simulate.state import Activation, BodyState, Excitation
 
 @runtime_checkable
 class Simulator(Protocol):
-    """Many worlds of one body. `reset`, `advance`, `push`, `assist`, `vary` change them; all else only looks."""
+    """Many worlds of one body. They change by `reset`, `advance`, `push`, `assist`, `vary`, `restore` only."""
 
     @property
     def anatomy(self) -> Anatomy:
@@ -88,6 +88,14 @@ class Simulator(Protocol):
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""
+        ...
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Everything that the next interval depends on, on the CPU, but what `vary` has set."""
+        ...
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Go on from a snapshot of as many worlds of the same body; on a CPU to the last bit."""
         ...
 
     def dump(self, folder: Path) -> list[Path]:

@@ -158,6 +158,20 @@ class Threads:
         self._batch.forward(stage=_FRESH)
         self._body = None
 
+    def snapshot(self) -> dict[str, Tensor]:
+        """The state rows of MuJoCo, warm start of the solver included, and what is asked for in the next interval."""
+        arrays = {"state": self._batch.state, "intact": self._intact, "push": self._push, "assist": self._assist}
+        return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Go on from a snapshot, to the last bit."""
+        self._batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self._batch.state[:] = snapshot["state"].numpy()
+        self._batch.forward(stage=_FRESH)
+        self._intact[:] = snapshot["intact"].numpy()
+        self._push[:], self._assist[:] = snapshot["push"].numpy(), snapshot["assist"].numpy()
+        self._body = None
+
     def dump(self, folder: Path) -> list[Path]:
         """Write the last states of lost worlds."""
         return self._watch.dump(folder)

@@ -204,6 +204,22 @@ class Warp:
             self._stepper.parameter(name).copy_(torch.from_numpy(values))
         self._outdated, self._body = True, None
 
+    def snapshot(self) -> dict[str, Tensor]:
+        """What the next interval depends on. Pushes and help that are asked for and not yet given are left out."""
+        arrays = {name: self._stepper.view(name) for name in _KEPT}
+        arrays |= {"intact": self._intact, "intervals": self._intervals}
+        return {name: array.to("cpu", copy=True) for name, array in arrays.items()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Go on from a snapshot."""
+        for name in _KEPT:
+            self._stepper.view(name).copy_(snapshot[name])
+        self._intact = snapshot["intact"].to(self.device)
+        self._intervals.copy_(snapshot["intervals"])
+        self._stepper.view("time").copy_(self._intervals * self.physics.interval)
+        self._pushes, self._assist = {}, None
+        self._restarted, self._outdated, self._body = True, True, None
+
     def dump(self, folder: Path) -> list[Path]:
         """Write the instant before its last loss of every world that was ever lost; then check the buffers."""
         watch = Watch(self.anatomy, instants=1)

@@ -13,14 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from myotrack.algebra.quaternion import conjugate, multiply, rotate
-from myotrack.algebra.rotation import logarithm
 from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary, Reference
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState
 from myotrack.steer.balance import Centre, balanced
 from myotrack.steer.control import Controller, Plan
+from myotrack.steer.intent import wanted_acceleration
 
 LOST = 0.5
 """Mean distance of the landmarks from the reference at which a world is given up [m]. Tuned: a body that has fallen is
@@ -176,31 +175,15 @@ class _Planner:
         reference, mechanics = _frame(both, 0), controller.simulator.mechanics
         stiffness = settings.stiffness if controller.soles is None else settings.standing_stiffness
         pos, vel = reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0]
-        error, slip = coordinate_error(body.coordinate_pos, body.coordinate_vel, pos, vel, self._free)
-        wanted = both.coordinate_acc[:, 1] + stiffness * error + 2 * stiffness**0.5 * slip
+        wanted = wanted_acceleration(
+            body.coordinate_pos, body.coordinate_vel, pos, vel, both.coordinate_acc[:, 1], stiffness, self._free
+        )
         footing = None
         if controller.soles is not None and self._centre is not None:
             footing = controller.soles.footing(body.coordinate_pos, body.coordinate_vel, reference.contact[:, 0])
             centre = self._centre.at(self._library, self._clips, torch.full_like(self._clips, frame))
             wanted = balanced(body, mechanics, wanted, centre, footing, self._mass, self._gravity)
         return controller.plan(body, mechanics, wanted, footing, rested), reference
-
-
-def coordinate_error(
-    pos: Float[Tensor, "world pos"],
-    vel: Float[Tensor, "world coordinate"],
-    wanted_pos: Float[Tensor, "world pos"],
-    wanted_vel: Float[Tensor, "world coordinate"],
-    free: bool,
-) -> tuple[Float[Tensor, "world coordinate"], Float[Tensor, "world coordinate"]]:
-    """What is missing to a posture and its rates, in coordinates; a root's rotation in its own present frame."""
-    if not free:
-        return wanted_pos - pos, wanted_vel - vel
-    back = conjugate(pos[:, 3:7])
-    apart = multiply(back, wanted_pos[:, 3:7])
-    error = torch.cat([wanted_pos[:, :3] - pos[:, :3], logarithm(apart), wanted_pos[:, 7:] - pos[:, 7:]], dim=1)
-    spin = rotate(apart, wanted_vel[:, 3:6])
-    return error, torch.cat([wanted_vel[:, :3], spin, wanted_vel[:, 6:]], dim=1) - vel
 
 
 def _frame(reference: Reference, index: int) -> Reference:

@@ -14,7 +14,7 @@ from myotrack.capture.join import together
 from myotrack.capture.reader import read
 from myotrack.capture.recording import Recording, Signals
 from myotrack.clips.archive import HEADER
-from myotrack.clips.builtin import builtin, builtin_names
+from myotrack.clips.builtin import builtin, builtin_names, is_builtin
 from myotrack.clips.clip import RATE, Clip
 from myotrack.clips.store import load
 from myotrack.retarget.pipeline import Fit, fit
@@ -103,7 +103,7 @@ def _motion(name: str, wish: Wish, tell: Callable[[str], None] | None) -> Motion
         raise ValueError(f"{name}: this is a folder; name the files in it, such as {name.rstrip('/')}/*.npz.")
     if path.is_file():
         return _clip(path, wish) if is_clip(path) else _recording(path, wish, tell)
-    if name not in builtin_names(wish.body):
+    if not is_builtin(name, wish.body):
         near = ", ".join(builtin_names(wish.body))
         raise ValueError(
             f"'{name}' is neither a file nor a built-in motion; those of the body '{wish.body}' are {near}."

@@ -1,0 +1,251 @@
+"""What an action means: excitations directly, a correction that muscle control turns into excitations, or both.
+
+All ways share observation, reward and networks. Only `Direct` needs nobody at run time: a policy of another kind is a
+teacher, to be cloned into a direct one.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from myotrack.algebra.permutation import SignedPermutation
+from myotrack.simulate.simulator import Simulator
+from myotrack.simulate.state import Activation, Excitation
+from myotrack.steer.activation import ActivationLaw
+from myotrack.steer.control import Controller
+from myotrack.steer.effort import Muscles, effort
+from myotrack.steer.intent import wanted_acceleration
+from myotrack.steer.recruit import recruit
+from myotrack.steer.share import share
+from myotrack.steer.tension import Curves
+from myotrack.track.moment import Moment
+
+EDGE = 1e-4
+"""Excitations nearer to 0 or 1 are not told from it when an action is asked for. Tuned: a logit of 9 is far from the
+resting level, and an activation of 1e-4 moves nothing."""
+Numbers = Float[Tensor, "*batch action"]
+
+
+class Actuation(Protocol):
+    """From an action to excitations."""
+
+    @property
+    def mirror(self) -> SignedPermutation:
+        """What a mirror makes of an action and of a command; its length is the size of both."""
+        ...
+
+    def command(self, action: Numbers) -> Numbers:
+        """What the numbers of an action mean, smooth and monotone."""
+        ...
+
+    def action(self, command: Numbers) -> Numbers:
+        """The inverse of `command`."""
+        ...
+
+    def excite(self, action: Float[Tensor, "world action"], moment: Moment) -> Excitation:
+        """What the muscles are told during the next interval."""
+        ...
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A number per muscle, through a logistic curve: action 0 is a low resting level, and no part of it is dead."""
+
+    rest: float = 0.02
+    """Excitation at action 0. Tuned: about the mean activation of arms that follow the built-in motions."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rest < 1:
+            raise ValueError(f"The resting level of muscles lies between 0 and 1, both excluded; got {self.rest:g}.")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A number per joint is added to the acceleration that muscle control wants (bodies that are held)."""
+
+    scale: float = 30.0
+    """Acceleration of an action of 1 [rad/s²]."""
+    stiffness: float = 900.0
+    """Of the feedback on the reference [1/s²], as in `steer.follow`."""
+
+
+@dataclass(frozen=True)
+class Posture:
+    """A number per joint shifts the posture that joints are drawn to; muscles share the moments of these springs.
+
+    For bodies on their own feet: balance is left to the policy. Sources: Peng et al. 2018 (DeepMimic),
+    doi:10.1145/3197517.3201311; Lee et al. 2019 (MASS), doi:10.1145/3306346.3322972 (both recalled).
+    """
+
+    scale: float = 0.2
+    """Shift of an action of 1 [rad]."""
+    stiffness: float = 300.0
+    """Moment per angle, over the inertia that the joint moves in the present posture [1/s²]; critically damped."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """Excitations around the solution of muscle control: action 0 sends what muscle control would."""
+
+    scale: float = 1.0
+    """How far an action of 1 shifts the logit of an excitation."""
+    stiffness: float = 900.0
+    """Of the feedback on the reference [1/s²]."""
+
+
+ActionSettings = Direct | Correction | Posture | Around
+
+
+def actuation(settings: ActionSettings, simulator: Simulator) -> Actuation:
+    """The actuation that the settings describe, for the worlds of a simulator.
+
+    Raises:
+        ValueError: Muscle control has to hold the body, and this one stands on its own feet.
+    """
+    match settings:
+        case Direct():
+            return _Excitations(settings, simulator)
+        case Posture():
+            return _Springs(settings, simulator)
+        case Correction():
+            return _Corrected(settings, Intent(simulator, settings.stiffness))
+        case Around():
+            return _Shifted(settings, Intent(simulator, settings.stiffness))
+
+
+class Intent:
+    """Muscle control as a teacher: the excitations that follow the reference from the present instant."""
+
+    def __init__(self, simulator: Simulator, stiffness: float = 900.0) -> None:
+        """Prepare.
+
+        Args:
+            simulator: Whose worlds it looks at.
+            stiffness: Of the feedback [1/s²].
+
+        Raises:
+            ValueError: The body is free, and muscle control does not walk.
+        """
+        if simulator.anatomy.free:
+            raise ValueError(
+                "Muscle control has to hold a free body, so it cannot teach one to stand; use the actions 'posture' or "
+                "'direct' for the full body."
+            )
+        self.simulator, self.stiffness = simulator, stiffness
+        self._controller = Controller(simulator, support=False, reserve=0.0, tone=0.0)
+
+    def excitation(self, moment: Moment, extra: Float[Tensor, "world coordinate"] | float = 0.0) -> Excitation:
+        """What muscle control sends, with something added to the acceleration that it wants."""
+        body, reference = moment.body, moment.reference
+        wanted = wanted_acceleration(
+            body.coordinate_pos, body.coordinate_vel,
+            reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0], reference.coordinate_acc[:, 1],
+            self.stiffness, free=False,
+        )  # fmt: skip
+        plan = self._controller.plan(body, self.simulator.mechanics, wanted + extra)
+        return self._controller.law.excitation(body.muscle_activation, plan.activation).clamp(0.0, 1.0)
+
+    def activation(self, moment: Moment) -> Activation:
+        """The activations that would make the reference's own acceleration, whatever the present ones are."""
+        acceleration = moment.reference.coordinate_acc[:, 0]
+        return self._controller.plan(moment.body, self.simulator.mechanics, acceleration, rested=True).activation
+
+
+class _Excitations:
+    """One number per muscle."""
+
+    def __init__(self, settings: Direct, simulator: Simulator) -> None:
+        muscles = simulator.anatomy.model.nu
+        self.mirror = SignedPermutation(simulator.anatomy.mirror.muscle_index, torch.ones(muscles)).to(simulator.device)
+        self._rest = math.log(settings.rest / (1 - settings.rest))
+
+    def command(self, action: Numbers) -> Numbers:
+        return torch.sigmoid(action + self._rest)
+
+    def action(self, command: Numbers) -> Numbers:
+        return torch.logit(command.clamp(EDGE, 1 - EDGE)) - self._rest
+
+    def excite(self, action: Float[Tensor, "world action"], moment: Moment) -> Excitation:
+        return self.command(action)
+
+
+class _PerJoint:
+    """One number per joint, a root excepted."""
+
+    def __init__(self, scale: float, simulator: Simulator) -> None:
+        mirror, first = simulator.anatomy.mirror, 6 if simulator.anatomy.free else 0
+        index, sign = mirror.rate_index[first:] - first, mirror.rate_sign[first:].float()
+        self.mirror = SignedPermutation(index, sign).to(simulator.device)
+        self._scale = scale
+
+    def command(self, action: Numbers) -> Numbers:
+        return self._scale * action
+
+    def action(self, command: Numbers) -> Numbers:
+        return command / self._scale
+
+
+class _Corrected(_PerJoint):
+    """Muscle control with something added to what it wants."""
+
+    def __init__(self, settings: Correction, intent: Intent) -> None:
+        super().__init__(settings.scale, intent.simulator)
+        self._intent = intent
+
+    def excite(self, action: Float[Tensor, "world action"], moment: Moment) -> Excitation:
+        return self._intent.excitation(moment, self.command(action).to(moment.body.qpos.dtype))
+
+
+class _Shifted:
+    """Muscle control whose excitations are shifted."""
+
+    def __init__(self, settings: Around, intent: Intent) -> None:
+        muscles = intent.simulator.anatomy.model.nu
+        index = intent.simulator.anatomy.mirror.muscle_index
+        self.mirror = SignedPermutation(index, torch.ones(muscles)).to(intent.simulator.device)
+        self._scale, self._intent = settings.scale, intent
+
+    def command(self, action: Numbers) -> Numbers:
+        return self._scale * action
+
+    def action(self, command: Numbers) -> Numbers:
+        return command / self._scale
+
+    def excite(self, action: Float[Tensor, "world action"], moment: Moment) -> Excitation:
+        base = torch.logit(self._intent.excitation(moment).clamp(EDGE, 1 - EDGE))
+        return torch.sigmoid(base + self.command(action).to(base.dtype))
+
+
+class _Springs(_PerJoint):
+    """Joints drawn to a posture by springs whose moments muscles share."""
+
+    def __init__(self, settings: Posture, simulator: Simulator) -> None:
+        super().__init__(settings.scale, simulator)
+        self._settings, self._simulator = settings, simulator
+        anatomy, body = simulator.anatomy, simulator.body
+        device, dtype = body.qpos.device, body.qpos.dtype
+        self._law = ActivationLaw.of(anatomy, simulator.physics).to(device, dtype)
+        self._curves = Curves.of(anatomy).to(device, dtype)
+        self._effort = effort("squared", Muscles(self._curves, body.muscle_velocity[:1]))
+        self._first = 6 if anatomy.free else 0
+        self._rows = torch.arange(self._first, anatomy.couplings.coordinate_size, device=device)
+
+    def excite(self, action: Float[Tensor, "world action"], moment: Moment) -> Excitation:
+        body, reference, mechanics = moment.body, moment.reference, self._simulator.mechanics
+        first, stiffness = self._first, self._settings.stiffness
+        target = reference.coordinate_pos[:, 1, body.coordinate_pos.shape[1] - len(self._rows) :]
+        shifted = target + self.command(action).to(target.dtype)
+        error = shifted - body.coordinate_pos[:, body.coordinate_pos.shape[1] - len(self._rows) :]
+        slip = reference.coordinate_vel[:, 1, first:] - body.coordinate_vel[:, first:]
+        inertia = mechanics.mass.diagonal(dim1=1, dim2=2)[:, first:]
+        moments = torch.zeros_like(mechanics.bias)
+        moments[:, first:] = inertia * (stiffness * error + 2 * stiffness**0.5 * slip)
+        tension = self._curves.tension(mechanics.muscle_length, mechanics.muscle_velocity)
+        reach = self._law.reach(body.muscle_activation)
+        problem = recruit(mechanics, tension, moments, self._effort, self._rows, low=reach.low, high=reach.high)
+        found = problem.read(share(problem.task)).activation
+        return self._law.excitation(body.muscle_activation, found).clamp(0.0, 1.0)

@@ -1,0 +1,257 @@
+"""`TrackingEnv`: many worlds that follow clips, as learning wants to see them (`train.env.Env`).
+
+body and reference -> Moment -> observation -> policy -> action -> excitation -> 10 ms -> Moment -> reward, end
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from myotrack.algebra.permutation import SignedPermutation
+from myotrack.clips.clip import RATE
+from myotrack.clips.library import ClipLibrary
+from myotrack.simulate.perturb import Variation
+from myotrack.simulate.simulator import Simulator
+from myotrack.simulate.state import Excitation
+from myotrack.track.action import actuation
+from myotrack.track.disturb import Pushes
+from myotrack.track.moment import Moment
+from myotrack.track.observe import Observer
+from myotrack.track.start import Starts
+from myotrack.track.task import Task
+from myotrack.track.terminate import landmark_distance, lost
+
+PerWorld = Float[Tensor, "world"]
+Observation = Float[Tensor, "world feature"]
+Action = Float[Tensor, "world action"]
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """What a mirror makes of observations and actions."""
+
+    observation: SignedPermutation
+    action: SignedPermutation
+
+    def to(self, device: torch.device | str) -> "Mirrors":
+        """The same on another device."""
+        return Mirrors(self.observation.to(device), self.action.to(device))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one control interval brought; `train.env.Transition` says what the fields mean."""
+
+    observation: Observation
+    final: Observation
+    reward: PerWorld
+    failed: Bool[Tensor, "world"]
+    cut: Bool[Tensor, "world"]
+    scores: dict[str, PerWorld]
+
+
+class TrackingEnv:
+    """Worlds that follow clips by a task."""
+
+    def __init__(
+        self,
+        task: Task,
+        simulator: Simulator,
+        library: ClipLibrary,
+        activation: Float[Tensor, "row muscle"] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Put every world somewhere into a clip.
+
+        Args:
+            task: What is to be done.
+            simulator: The worlds, which belong to this env from now on.
+            library: The clips, of the same body.
+            activation: With which muscles start, per row of the library (`start.fitting_activation`); at the task's
+                resting level if not given.
+            seed: Of everything that is drawn.
+
+        Raises:
+            ValueError: The clips belong to another body, or the physics has another rate.
+        """
+        if library.body_hash != simulator.anatomy.hash:
+            raise ValueError("The clips belong to another body than the simulator's; retarget them for this one.")
+        if abs(simulator.physics.interval * RATE - 1) > 1e-9:
+            raise ValueError(
+                f"Clips have {RATE:g} frames per second, and the control interval is {simulator.physics.interval:g} s."
+            )
+        self.task, self.simulator, self.library = task, simulator, library
+        self.anatomy, self.worlds, self.device = simulator.anatomy, simulator.worlds, simulator.device
+        self.observer = Observer(self.anatomy, task.observation, self.device)
+        self.actuation = actuation(task.action, simulator)
+        self.starts = Starts(library, task.start)
+        self._activation = activation
+        self._generator = torch.Generator().manual_seed(seed)
+        self._pushes = Pushes(task.disturbance, self.anatomy, self.worlds, simulator.physics.interval)
+        self._variation: Variation | None = None
+        worlds = self.worlds
+        self.clip = torch.zeros(worlds, dtype=torch.int64, device=self.device)
+        """Which clip each world follows."""
+        self.frame = torch.zeros(worlds, dtype=torch.int64, device=self.device)
+        """In which frame of it each world is."""
+        self._age = torch.zeros(worlds, dtype=torch.int64, device=self.device)
+        self._before = simulator.body.muscle_excitation.clone()
+        delay = task.disturbance.delay
+        self._late = torch.zeros(delay, worlds, self.observer.size, device=self.device)
+        self._observation = torch.zeros(worlds, self.observer.size, device=self.device)
+        self._moment: Moment | None = None
+        self.restart()
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in a row that a policy sees."""
+        return self.observer.size
+
+    @property
+    def action_size(self) -> int:
+        """Numbers of an action."""
+        return len(self.actuation.mirror.index)
+
+    @property
+    def symmetry(self) -> Mirrors:
+        """What a mirror makes of observations and actions."""
+        return Mirrors(self.observer.mirror, self.actuation.mirror)
+
+    @property
+    def observation(self) -> Observation:
+        """Of the present instant, or as late as the task says."""
+        return self._observation
+
+    @property
+    def moment(self) -> Moment:
+        """The present instant."""
+        if self._moment is None:
+            self._moment = self._look()
+        return self._moment
+
+    def restart(self) -> Observation:
+        """Begin a new episode in every world, whose parameters are drawn anew."""
+        self._vary(self.task.disturbance.variation(self.anatomy, self.worlds, self._generator))
+        self._begin(torch.ones(self.worlds, dtype=torch.bool, device=self.device))
+        self._observation = self._seen(torch.ones(self.worlds, dtype=torch.bool, device=self.device))
+        return self._observation
+
+    def command(self, action: Float[Tensor, "*batch action"]) -> Float[Tensor, "*batch action"]:
+        """What actions mean."""
+        return self.actuation.command(action)
+
+    def action(self, command: Float[Tensor, "*batch action"]) -> Float[Tensor, "*batch action"]:
+        """The actions that mean a command."""
+        return self.actuation.action(command)
+
+    def step(self, action: Action) -> Step:
+        """Let one control interval pass."""
+        simulator = self.simulator
+        # A world that stands still because it left the numbers has failed already, and started again.
+        excitation = self._noisy(self.actuation.excite(action, self.moment))
+        for segment, force in self._pushes.draw(self._generator).items():
+            simulator.push(segment, force.to(self.device))
+        self._before = simulator.body.muscle_excitation.clone()
+        simulator.advance(excitation)
+        self._moment = None
+        self.frame = self.frame + 1
+        self._age = self._age + 1
+        moment = self.moment
+        terms = self.task.reward.terms(moment, self.anatomy)
+        failed = lost(moment, self.anatomy, self.task.limits)
+        # A lost world stands in its last good state, so its numbers are sound; it earns what that state is worth.
+        over = (self.frame >= self.library.length[self.clip] - 1) | (self._age >= round(self.task.longest * RATE))
+        cut = over & ~failed
+        ended = failed | over
+        landmark, root = landmark_distance(moment, self.anatomy)
+        scores = {f"reward_{name}": value for name, value in terms.items()}
+        scores |= {"landmark_error": landmark, "root_error": root}
+        scores |= {"activation": moment.body.muscle_activation.mean(dim=1), "failed": failed.float()}
+        reward = self.task.reward.total(terms)
+        self.starts.learn(self.clip, self.frame, failed)
+        final = self._seen(torch.zeros_like(ended))
+        if bool(ended.any()):
+            self._begin(ended)
+            fresh = self._seen(ended)
+            self._observation = torch.where(ended[:, None], fresh, final)
+        else:
+            self._observation = final
+        return Step(self._observation, final, reward, failed, cut, scores)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that decides what comes next."""
+        state = {f"simulator.{name}": value for name, value in self.simulator.snapshot().items()}
+        for name in ("clip", "frame", "_age", "_before", "_late", "_observation"):
+            state[name] = getattr(self, name).cpu().clone()
+        state["generator"] = self._generator.get_state()
+        state["failure"] = self.starts.failure.cpu().clone()
+        state |= {f"push.{name}": getattr(self._pushes, name).clone() for name in ("left", "force", "segment")}
+        if self._variation is not None:
+            state |= {f"variation.{name}": value.clone() for name, value in vars(self._variation).items()}
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        varied = {name[10:]: value for name, value in state.items() if name.startswith("variation.")}
+        self._vary(Variation(**varied) if varied else None)
+        self.simulator.restore({name[10:]: value for name, value in state.items() if name.startswith("simulator.")})
+        for name in ("clip", "frame", "_age", "_before", "_late", "_observation"):
+            setattr(self, name, state[name].to(self.device))
+        self._moment = None
+        self._generator.set_state(state["generator"])
+        self.starts.failure = state["failure"].to(self.device)
+        for name in ("left", "force", "segment"):
+            setattr(self._pushes, name, state[f"push.{name}"].clone())
+
+    def _look(self) -> Moment:
+        """Body and reference together."""
+        reference = self.library.at(self.clip, self.frame, self.observer.ahead)
+        phase = self.frame / (self.library.length[self.clip] - 1)
+        return Moment(self.simulator.body, reference, self._before, phase.float())
+
+    def _vary(self, variation: Variation | None) -> None:
+        """Give worlds their parameters, or take them back."""
+        if variation is None and self._variation is None:
+            return
+        self.simulator.vary(variation or Variation.none(self.anatomy, self.worlds))
+        self._variation = variation
+
+    def _begin(self, mask: Bool[Tensor, "world"]) -> None:
+        """New episodes in the masked worlds."""
+        clip, frame = self.starts.draw(self.worlds, self._generator)
+        self.clip = torch.where(mask, clip, self.clip)
+        self.frame = torch.where(mask, frame, self.frame)
+        self._age = torch.where(mask, 0, self._age)
+        reference = self.library.at(self.clip, self.frame, (0,))
+        row = self.library.start[self.clip] + self.frame
+        if self._activation is None:
+            activation = torch.full_like(self._before, 0.02)
+        else:
+            activation = self._activation[row].to(self._before.dtype)
+        self.simulator.reset(mask, reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0], activation)
+        self._before = torch.where(mask[:, None], self.simulator.body.muscle_excitation, self._before)
+        self._moment = None
+
+    def _seen(self, fresh: Bool[Tensor, "world"]) -> Observation:
+        """The row that the policy gets now; in fresh worlds it begins without delay.
+
+        The queue of a delay moves on only for worlds that go on; those that start again fill theirs.
+        """
+        row = self.observer.read(self.moment)
+        if not len(self._late):
+            return row
+        if bool(fresh.any()):
+            self._late = torch.where(fresh[None, :, None], row[None], self._late)
+            return torch.where(fresh[:, None], row, self._observation)
+        late = self._late[0].clone()
+        self._late = torch.cat([self._late[1:], row[None]])
+        return late
+
+    def _noisy(self, excitation: Excitation) -> Excitation:
+        noise = self.task.disturbance.noise
+        if not noise:
+            return excitation
+        drawn = torch.randn(excitation.shape, generator=self._generator).to(excitation)
+        return (excitation * (1 + noise * drawn)).clamp(0.0, 1.0)

@@ -1,0 +1,131 @@
+"""Where episodes begin: at any frame of any clip, more often where the policy fails, muscles fitting the motion."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from myotrack.clips.clip import RATE
+from myotrack.clips.library import ClipLibrary
+from myotrack.simulate.simulator import Simulator
+from myotrack.simulate.state import Activation
+from myotrack.track.action import Intent
+from myotrack.track.moment import Moment
+
+EVERY = 5
+"""Frames between those whose activations are worked out; between them they are interpolated. Tuned: 50 ms, in which an
+activation that moves the built-in motions changes by little."""
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """How starts are drawn."""
+
+    bin: float = 0.5
+    """Length of the stretches of a clip that are told apart [s]."""
+    even: float = 0.5
+    """Share of the starts that are drawn evenly over all frames; the others go where the policy fails."""
+    memory: float = 0.9
+    """What is kept of the failure rate of a stretch when an episode has passed it; the newest counts for the rest."""
+    shortest: float = 0.2
+    """An episode has at least so much of its clip before it [s]."""
+    beginning: float = 0.0
+    """Share of the episodes that begin at the first frame of a clip."""
+
+    def __post_init__(self) -> None:
+        if not (self.bin > 0 and 0 < self.even <= 1 and 0 <= self.memory < 1 and 0 <= self.beginning <= 1):
+            raise ValueError(
+                "Starts need stretches of positive length, an even share in (0, 1], a memory in [0, 1) and a share of "
+                f"beginnings in [0, 1]; got {self}."
+            )
+
+
+class Starts:
+    """Draws clip and frame of new episodes, and learns where episodes fail."""
+
+    def __init__(self, library: ClipLibrary, settings: StartSettings) -> None:
+        """Begin without knowing anything: all frames are alike."""
+        self._settings = settings
+        self._length = library.length
+        device = library.device
+        self._width = max(1, round(settings.bin * RATE))
+        # The last frames of a clip are no place to begin.
+        usable = (library.length - round(settings.shortest * RATE)).clamp(min=1)
+        bins = (library.length - 1) // self._width + 1
+        self._first_bin = bins.cumsum(0) - bins
+        self._clip = torch.repeat_interleave(torch.arange(len(bins), device=device), bins)
+        self._begin = (torch.arange(len(self._clip), device=device) - self._first_bin[self._clip]) * self._width
+        self._frames = torch.minimum(usable[self._clip] - self._begin, torch.as_tensor(self._width)).clamp(min=0)
+        self.failure = torch.zeros(len(self._clip), device=device)
+        """Recent share of the episodes in each stretch that failed there."""
+
+    def weights(self) -> Float[Tensor, "bin"]:
+        """Probability that an episode begins in each stretch."""
+        even = self._frames / self._frames.sum()
+        troubled = self.failure * (self._frames > 0)
+        total = troubled.sum()
+        if total <= 0:
+            return even
+        return self._settings.even * even + (1 - self._settings.even) * troubled / total
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Int[Tensor, "count"], Int[Tensor, "count"]]:
+        """Clip and frame of new episodes."""
+        device = self.failure.device
+        place = torch.multinomial(self.weights().cpu(), count, replacement=True, generator=generator).to(device)
+        share = torch.rand(count, generator=generator).to(device)
+        frame = self._begin[place] + (share * self._frames[place]).long()
+        first = torch.rand(count, generator=generator).to(device) < self._settings.beginning
+        return self._clip[place], torch.where(first, 0, frame)
+
+    def learn(self, clip: Int[Tensor, "some"], frame: Int[Tensor, "some"], failed: Tensor) -> None:
+        """Note that episodes have passed, or failed in, the stretch of a frame.
+
+        A failure counts for the stretch before as well, since that is where it began.
+        """
+        place = self._first_bin[clip] + torch.minimum(frame, self._length[clip] - 1) // self._width
+        before = torch.maximum(place - 1, self._first_bin[clip])
+        # Several worlds may tell of one stretch: their mean counts, as one episode.
+        told = torch.zeros(2, len(self.failure), device=self.failure.device)
+        for bins, which in ((place, torch.ones_like(failed)), (before, failed)):
+            told[0].index_add_(0, bins, which.float())
+            told[1].index_add_(0, bins, (failed & which).float())
+        heard = told[0] > 0
+        rate = told[1] / told[0].clamp(min=1)
+        kept = self._settings.memory * self.failure + (1 - self._settings.memory) * rate
+        self.failure = torch.where(heard, kept, self.failure)
+
+
+def fitting_activation(simulator: Simulator, library: ClipLibrary) -> Float[Tensor, "row muscle"]:
+    """Activations that would make each frame of a library, least effort first; the simulator's worlds are reset.
+
+    For held bodies. The activations of a body on its own feet depend on what the floor does, and are left to `steer`.
+    """
+    intent = Intent(simulator)
+    worlds, device = simulator.worlds, library.device
+    everywhere = torch.ones(worlds, dtype=torch.bool, device=simulator.device)
+    table = torch.zeros(len(library.table), simulator.anatomy.model.nu, device=device)
+    for index, (first, frames) in enumerate(zip(library.start.tolist(), library.frames, strict=True)):
+        wanted = [*range(0, frames - 1, EVERY), frames - 1]
+        found = []
+        for begin in range(0, len(wanted), worlds):
+            rows = wanted[begin : begin + worlds]
+            frame = torch.tensor(rows + [rows[-1]] * (worlds - len(rows)), device=device)
+            found.append(_activation(simulator, library, intent, everywhere, index, frame)[: len(rows)])
+        knots = torch.cat(found)
+        at = torch.tensor(wanted, dtype=torch.float32, device=device)
+        after = torch.searchsorted(at, torch.arange(frames, dtype=torch.float32, device=device)).clamp(min=1)
+        share = (torch.arange(frames, device=device) - at[after - 1]) / (at[after] - at[after - 1])
+        table[first : first + frames] = torch.lerp(knots[after - 1], knots[after], share[:, None])
+    return table
+
+
+def _activation(
+    simulator: Simulator, library: ClipLibrary, intent: Intent, everywhere: Tensor, clip: int, frame: Tensor
+) -> Activation:
+    reference = library.at(torch.full_like(frame, clip), frame, (0, 1))
+    rest = torch.zeros(simulator.worlds, simulator.anatomy.model.nu, device=simulator.device)
+    simulator.reset(everywhere, reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0], rest)
+    body = simulator.body
+    moment = Moment(body, reference, body.muscle_excitation, torch.zeros_like(body.time))
+    return intent.activation(moment).float()
