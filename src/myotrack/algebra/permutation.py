@@ -35,3 +35,15 @@ class SignedPermutation:
     def __call__(self, row: Float[Tensor, "*batch column"]) -> Float[Tensor, "*batch column"]:
         """Permuted, with signs."""
         return row[..., self.index] * self.sign
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """What a mirror makes of observations and actions (and commands)."""
+
+    observation: SignedPermutation
+    action: SignedPermutation
+
+    def to(self, device: torch.device | str) -> "Symmetry":
+        """The same on another device."""
+        return Symmetry(self.observation.to(device), self.action.to(device))

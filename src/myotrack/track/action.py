@@ -6,7 +6,7 @@ teacher, to be cloned into a direct one.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ resting level, and an activation of 1e-4 moves nothing."""
 Numbers = Float[Tensor, "*batch action"]
 
 
+@runtime_checkable
 class Actuation(Protocol):
     """From an action to excitations."""
 

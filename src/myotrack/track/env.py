@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from myotrack.algebra.permutation import SignedPermutation
+from myotrack.algebra.permutation import Symmetry
 from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
@@ -26,18 +26,6 @@ from myotrack.track.terminate import landmark_distance, lost
 PerWorld = Float[Tensor, "world"]
 Observation = Float[Tensor, "world feature"]
 Action = Float[Tensor, "world action"]
-
-
-@dataclass(frozen=True)
-class Mirrors:
-    """What a mirror makes of observations and actions."""
-
-    observation: SignedPermutation
-    action: SignedPermutation
-
-    def to(self, device: torch.device | str) -> "Mirrors":
-        """The same on another device."""
-        return Mirrors(self.observation.to(device), self.action.to(device))
 
 
 @dataclass(frozen=True)
@@ -115,9 +103,9 @@ class TrackingEnv:
         return len(self.actuation.mirror.index)
 
     @property
-    def symmetry(self) -> Mirrors:
+    def symmetry(self) -> Symmetry:
         """What a mirror makes of observations and actions."""
-        return Mirrors(self.observer.mirror, self.actuation.mirror)
+        return Symmetry(self.observer.mirror, self.actuation.mirror)
 
     @property
     def observation(self) -> Observation:

@@ -30,7 +30,9 @@ class Heading:
         if self._pelvis is None:
             return self._fixed.to(landmark_quat_w.dtype).expand(*landmark_quat_w.shape[:-2], 4)
         pelvis = landmark_quat_w[..., self._pelvis, :]
-        forward = rotate(pelvis, torch.tensor([1.0, 0.0, 0.0], dtype=pelvis.dtype, device=pelvis.device))
+        ahead = torch.zeros_like(pelvis[..., 1:])
+        ahead[..., 0] = 1.0
+        forward = rotate(pelvis, ahead)
         half = torch.atan2(forward[..., 1], forward[..., 0]) / 2
         still = torch.zeros_like(half)
         return torch.stack([torch.cos(half), still, still, torch.sin(half)], dim=-1)

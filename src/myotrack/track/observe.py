@@ -167,7 +167,8 @@ def _root_entries(
         return seen(view.heading, apart)
 
     entries = [
-        Entry("gravity_direction", "1", VECTOR, lambda v: seen(_given(v.pelvis), down.to(v.body.qpos.dtype))),
+        Entry("gravity_direction", "1", VECTOR,
+              lambda v: seen(_given(v.pelvis), down.to(v.body.qpos.dtype).expand(len(v.body.time), 3))),
         Entry("root_height", "m", height, lambda v: v.body.landmark_pos_w[:, pelvis, 2:]),
         Entry("root_vel", "m/s", VECTOR, lambda v: seen(v.heading, v.body.landmark_vel_w[:, pelvis])),
         Entry("root_spin", "rad/s", AXIAL, lambda v: seen(_given(v.pelvis), v.body.landmark_spin_w[:, pelvis])),

@@ -1,7 +1,7 @@
 """What a policy is paid for. Every field of `Reward` is a term, and its name that of the term in logs and options."""
 
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ TOUCH = 5.0
 """A region of the foot that carries less does not stand [N]."""
 
 
+@runtime_checkable
 class Term(Protocol):
     """A number per world that is worth something."""
 

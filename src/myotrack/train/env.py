@@ -5,14 +5,13 @@ zero. Or it was `cut` (the clip ended, the time was up): the world would have go
 `final`, the last observation of that episode, never from the first of the next one.
 """
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from myotrack.algebra.permutation import SignedPermutation
+from myotrack.algebra.permutation import Symmetry as Symmetry
 
 Observation = Float[Tensor, "world feature"]
 Action = Float[Tensor, "world action"]
@@ -23,6 +22,7 @@ State = dict[str, Tensor]
 """Named tensors, on the CPU, that a checkpoint keeps."""
 
 
+@runtime_checkable
 class Transition(Protocol):
     """What one step of all worlds brought."""
 
@@ -55,18 +55,6 @@ class Transition(Protocol):
     def scores(self) -> dict[str, Float[Tensor, "world"]]:
         """What else is worth a line in the log, by name, such as errors in their units."""
         ...
-
-
-@dataclass(frozen=True)
-class Symmetry:
-    """What a mirror makes of observations and actions (and commands)."""
-
-    observation: SignedPermutation
-    action: SignedPermutation
-
-    def to(self, device: torch.device | str) -> "Symmetry":
-        """The same on another device."""
-        return Symmetry(self.observation.to(device), self.action.to(device))
 
 
 @runtime_checkable
@@ -128,6 +116,7 @@ class Env(Protocol):
         ...
 
 
+@runtime_checkable
 class Teacher(Protocol):
     """Knows what to do in the present instant of an env, and may take its time."""
 
@@ -136,6 +125,7 @@ class Teacher(Protocol):
         ...
 
 
+@runtime_checkable
 class Stage(Protocol):
     """A way of learning, taken in small steps by the trainer."""
 
