@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.clips.builtin import BUILTINS, builtin, builtin_names
+from myotrack.clips.builtin import BUILTINS, builtin, builtin_names, is_builtin, varied
 from myotrack.clips.clip import RATE, Clip
 from myotrack.clips.gait import GAITS
 from myotrack.clips.quality import assess
-from myotrack.clips.reach import NAMES, targets
+from myotrack.clips.reach import NAMES, WAYS, targets, way_of
 
 # What the left hand does on the full body is what the right does, mirrored; the arms alone show it as well.
 EVERY = [
@@ -241,3 +241,37 @@ def test_gaits_are_like_those_measured(
         ours = np.rad2deg(clip.pos[:frames, full.coordinate_names.index(f"{joint}_r") + 1].numpy())
         assert np.sqrt(np.mean((ours - measured) ** 2)) < most, joint
         assert np.corrcoef(ours, measured)[0, 1] > 0.85, joint
+
+
+@pytest.mark.parametrize("name", [*varied(("reach", "wave_left", "drink", "lift"), range(3)), "reach_both~1000"])
+def test_a_variation_is_as_sound_and_goes_to_its_own_places(arms: Anatomy, name: str) -> None:
+    base, _, seed = name.partition("~")
+    clip, own = builtin(name, arms), builtin(base, arms)
+    quality = assess(clip, arms)
+    assert quality.passed, quality
+    assert clip.name == name
+    at = arms.kinematics.pose(clip.pos).pos
+    for side, stops in targets(arms, base, int(seed)).items():
+        hand = at[:, arms.landmarks.index("right_hand" if side == "r" else "left_hand")]
+        usual = [place for _, place in targets(arms, base)[side]]
+        for (time, place), other in zip(stops, usual, strict=True):
+            assert (hand[min(round(time * RATE), clip.frames - 1)] - place).norm() < 0.01
+            # 4 cm along each axis, cut at twice that.
+            assert (place - other).norm() < 0.15
+        assert max(float((place - other).norm()) for (_, place), other in zip(stops, usual, strict=True)) > 0.005
+    assert clip.frames != own.frames
+
+
+def test_a_seed_decides_a_variation(arms: Anatomy) -> None:
+    assert way_of("reach", 3) == way_of("reach_left", 3)
+    assert way_of("reach", 3) != way_of("reach", 4)
+    assert way_of("reach", 3) != way_of("lift", 3)
+    assert way_of("reach") == WAYS["reach"]
+    assert varied(("reach", "lift"), (0, 7)) == ("reach~0", "lift~0", "reach~7", "lift~7")
+
+
+@pytest.mark.parametrize("name", ["walk~1", "reach~", "reach~-1", "reach~x", "reach~1~2", "~1"])
+def test_only_what_hands_do_is_varied_by_a_number(full: Anatomy, name: str) -> None:
+    assert not is_builtin(name, "full")
+    with pytest.raises(ValueError, match="There is no built-in motion"):
+        builtin(name, full)

@@ -131,7 +131,7 @@ def way_of(name: str, seed: int | None = None) -> tuple[Stop, ...]:
             far = float(np.linalg.norm(moved))
             moved *= np.clip(far, min(own, DISTANT[0]), max(own, DISTANT[1])) / far
             place = tuple(moved.tolist())
-            posture = tuple(float(value) for value in np.array(posture) + TURNED * np.clip(turn, -2, 2))
+            posture = tuple((np.array(posture) + TURNED * np.clip(turn, -2, 2)).tolist())
         varied.append(Stop(stop.seconds * float(factor[0]), stop.rest * float(factor[1]), place, posture))
     return tuple(varied)
 

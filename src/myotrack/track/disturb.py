@@ -9,6 +9,7 @@ from torch import Tensor
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.naming import indices_of
 from myotrack.simulate.perturb import Variation
+from myotrack.simulate.state import Excitation
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Disturbance:
             mass[:, hands] = mass[:, hands] * (own + self.hand_load) / own
         strength = plain.strength * drawn(self.strength, plain.strength) * (1 - self.weakness)
         return Variation(mass, strength, plain.friction * drawn(self.friction, plain.friction))
+
+    def noisy(self, excitation: Excitation, generator: torch.Generator) -> Excitation:
+        """Excitations as they arrive."""
+        if not self.noise:
+            return excitation
+        drawn = torch.randn(excitation.shape, generator=generator).to(excitation)
+        return (excitation * (1 + self.noise * drawn)).clamp(0.0, 1.0)
 
     def segments(self, anatomy: Anatomy) -> tuple[str, ...]:
         """Those that are pushed."""

@@ -14,7 +14,6 @@ from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.simulator import Simulator
-from myotrack.simulate.state import Excitation
 from myotrack.track.action import actuation
 from myotrack.track.disturb import Pushes
 from myotrack.track.moment import Moment
@@ -138,7 +137,8 @@ class TrackingEnv:
         """Let one control interval pass."""
         simulator = self.simulator
         # A world that stands still because it left the numbers has failed already, and started again.
-        excitation = self._noisy(self.actuation.excite(action, self.moment))
+        sent = self.actuation.excite(action, self.moment)
+        excitation = self.task.disturbance.noisy(sent, self._generator)
         for segment, force in self._pushes.draw(self._generator).items():
             simulator.push(segment, force.to(self.device))
         self._before = simulator.body.muscle_excitation.clone()
@@ -236,10 +236,3 @@ class TrackingEnv:
         late = self._late[0].clone()
         self._late = torch.cat([self._late[1:], row[None]])
         return late
-
-    def _noisy(self, excitation: Excitation) -> Excitation:
-        noise = self.task.disturbance.noise
-        if not noise:
-            return excitation
-        drawn = torch.randn(excitation.shape, generator=self._generator).to(excitation)
-        return (excitation * (1 + noise * drawn)).clamp(0.0, 1.0)

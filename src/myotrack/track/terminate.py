@@ -31,14 +31,25 @@ class Limits:
         )
 
 
-def landmark_distance(moment: Moment, anatomy: Anatomy) -> tuple[PerWorld, PerWorld]:
-    """Mean distance of the landmarks relative to the pelvis, and distance of the pelvis [m]; 0 for a fixed trunk."""
-    apart = moment.reference.landmark_pos_w[:, 0] - moment.body.landmark_pos_w
+def distances(
+    apart: Float[Tensor, "row landmark 3"], anatomy: Anatomy
+) -> tuple[Float[Tensor, "row"], Float[Tensor, "row"]]:
+    """Mean distance of the landmarks relative to the pelvis, and distance of the pelvis [m]; 0 for a fixed trunk.
+
+    Args:
+        apart: From the body's landmarks to those of the reference [m].
+        anatomy: The body.
+    """
     root = apart.new_zeros(len(apart))
     if anatomy.free:
         pelvis = apart[:, anatomy.landmarks.index("pelvis")]
         apart, root = apart - pelvis[:, None], pelvis.norm(dim=-1)
     return apart.norm(dim=-1).mean(dim=-1), root
+
+
+def landmark_distance(moment: Moment, anatomy: Anatomy) -> tuple[PerWorld, PerWorld]:
+    """The same of a moment."""
+    return distances(moment.reference.landmark_pos_w[:, 0] - moment.body.landmark_pos_w, anatomy)
 
 
 def lost(moment: Moment, anatomy: Anatomy, limits: Limits) -> Bool[Tensor, "world"]:

@@ -20,6 +20,7 @@ from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.trials import Trial, load, save
 from myotrack.workflow.doctor import installed
 from myotrack.workflow.output import machine
+from myotrack.workflow.typed import command_line
 
 FORMAT, VERSION = "myotrack run", 1
 EXPERIMENT, SCORECARD, REPORT, TRIALS = "experiment.json", "scorecard.json", "report.html", "trials"
@@ -97,18 +98,20 @@ def fill(stage: Path, trials: Sequence[tuple[Trial, Anatomy]], experiment: dict[
     names = file_names([trial.name for trial, _ in trials])
     for name, (trial, anatomy) in zip(names, trials, strict=True):
         save(trial, stage / TRIALS / name, anatomy)
-    about = {
-        "format": FORMAT,
-        "version": VERSION,
+    about = about_run() | {
         **experiment,
         "trials": names,
         "bodies": {trial.name: {"body": trial.body, "hash": trial.body_hash} for trial, _ in trials},
-        "versions": {"myotrack": __version__, **{name: installed(name) for name in PACKAGES}},
-        "machine": machine(),
     }
     (stage / EXPERIMENT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     Scorecard.of(trials).save(stage / SCORECARD)
     return Run(stage, about, tuple(trials))
+
+
+def about_run() -> dict[str, Any]:
+    """What every run tells of how it was made."""
+    versions = {"myotrack": __version__, **{name: installed(name) for name in PACKAGES}}
+    return {"format": FORMAT, "version": VERSION, "command": command_line(), "versions": versions, "machine": machine()}
 
 
 def open_run(folder: Path) -> Run:
@@ -119,7 +122,7 @@ def open_run(folder: Path) -> Run:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: there is no such folder; make a run with `myotrack steer`.")
-    experiment = _experiment(folder)
+    experiment = experiment_of(folder)
     if experiment is None:
         raise ValueError(f"{folder}: there is no run here ({EXPERIMENT} is missing or damaged); see `myotrack steer`.")
     if experiment.get("version") != VERSION:
@@ -166,10 +169,11 @@ def _is_file_name(name: object) -> bool:
 
 
 def _is_run(folder: Path) -> bool:
-    return _experiment(folder) is not None
+    return experiment_of(folder) is not None
 
 
-def _experiment(folder: Path) -> dict[str, Any] | None:
+def experiment_of(folder: Path) -> dict[str, Any] | None:
+    """What a run tells of itself; None where there is no run."""
     try:
         content = json.loads((folder / EXPERIMENT).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -28,7 +28,6 @@ from myotrack.workflow.motions import Motion, Wish, motions
 from myotrack.workflow.output import errors, print_json, print_table
 from myotrack.workflow.page import write_page
 from myotrack.workflow.run import REPORT, Run, check_place, fill, new_run
-from myotrack.workflow.typed import command_line
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import SteerCommand
@@ -168,7 +167,6 @@ def steered(found: Sequence[Motion], choices: Steering, tell: Tell, title: str |
     with new_run(choices.out, choices.force) as stage:
         settings = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(choices).items()}
         experiment = {
-            "command": command_line(),
             "title": title or _title(trials),
             "settings": settings,
             **({} if static else {"control": asdict(settings_of(choices))}),

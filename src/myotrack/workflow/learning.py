@@ -1,0 +1,189 @@
+"""From an experiment to things that learn: bodies, clips, worlds, teacher, policy, stages.
+
+clips -> kept for judging or learnt -> library -> worlds -> env; muscle control -> teacher; policy -> stages
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.clips.builtin import builtin
+from myotrack.clips.clip import Clip
+from myotrack.clips.library import ClipLibrary
+from myotrack.clips.splits import split_by_subject
+from myotrack.clips.store import load as load_clip
+from myotrack.simulate.simulator import Simulator
+from myotrack.simulate.threads import Threads
+from myotrack.track.action import Direct, Intent
+from myotrack.track.env import TrackingEnv
+from myotrack.track.start import fitting_activation
+from myotrack.train.clone import Clone, Store
+from myotrack.train.env import Command, Stage
+from myotrack.train.policy import Critic, Policy
+from myotrack.train.ppo import PPO
+from myotrack.workflow.motions import is_clip
+from myotrack.workflow.policies import StoredPolicy
+from myotrack.workflow.recipes import ClipChoice, Experiment
+
+LEARNT, STRANGE_BUILTIN, STRANGE_PERSON = "learnt clips", "held-out built-in clips", "held-out persons"
+"""Groups of clips that are judged apart."""
+
+
+@dataclass(frozen=True)
+class ClipGroups:
+    """The motions of an experiment."""
+
+    learnt: tuple[Clip, ...]
+    judged: dict[str, tuple[Clip, ...]]
+    """By group, beside those that are learnt; empty groups are left out."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Everything that learns, put together."""
+
+    anatomy: Anatomy
+    clips: ClipGroups
+    env: TrackingEnv
+    policy: Policy
+    stages: tuple[Stage, ...]
+
+
+class MuscleTeacher:
+    """Muscle control, asked about the worlds of an env."""
+
+    def __init__(self, env: TrackingEnv) -> None:
+        self._env, self._intent = env, Intent(env.simulator)
+
+    def __call__(self) -> Command:
+        """The excitations that muscle control would send now."""
+        return self._intent.excitation(self._env.moment)
+
+
+def clip_groups(choice: ClipChoice, anatomy: Anatomy, tell: Callable[[str, int, int], None]) -> ClipGroups:
+    """Make the built-in motions, read the folder, and keep some persons for judging.
+
+    Raises:
+        ValueError: A motion is unknown, the folder holds no clip of this body, or nothing would be left to learn.
+    """
+    names = (*choice.builtin, *choice.judged)
+    made = []
+    for number, name in enumerate(names):
+        tell("making the built-in motions", number, len(names))
+        made.append(builtin(name, anatomy))
+    learnt, judged = made[: len(choice.builtin)], {STRANGE_BUILTIN: tuple(made[len(choice.builtin) :])}
+    if choice.folder is not None:
+        recorded = clips_in(choice.folder, anatomy)
+        kept: set[str] = set()
+        if choice.test_share > 0:
+            kept = set(split_by_subject(recorded, choice.test_share, choice.split_seed).test)
+        learnt += [clip for clip in recorded if clip.name not in kept]
+        judged[STRANGE_PERSON] = tuple(clip for clip in recorded if clip.name in kept)
+    if not learnt:
+        raise ValueError("There is no motion to learn; name built-in motions, or a folder of clips with --clips.")
+    return ClipGroups(tuple(learnt), {name: clips for name, clips in judged.items() if clips})
+
+
+def clips_in(folder: Path, anatomy: Anatomy) -> list[Clip]:
+    """All clips of a folder, or the one of a file, in alphabetical order.
+
+    Raises:
+        ValueError: There are none, or one belongs to another body.
+    """
+    files = [folder] if folder.is_file() else sorted(folder.glob("*.npz")) if folder.is_dir() else []
+    found = []
+    for path in files:
+        if not is_clip(path):
+            continue
+        clip = load_clip(path)
+        try:
+            clip.check(anatomy)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        found.append(clip)
+    if not found:
+        raise ValueError(f"{folder}: there are no clips here; make some with `myotrack retarget`.")
+    return found
+
+
+def simulator_of(anatomy: Anatomy, worlds: int, device: str) -> Simulator:
+    """Worlds on the CPU or a GPU."""
+    if device == "cuda":
+        from myotrack.simulate.warp import Warp
+
+        return Warp(anatomy, worlds)
+    return Threads(anatomy, worlds)
+
+
+def lesson_of(
+    experiment: Experiment,
+    tell: Callable[[str, int, int], None],
+    store: Store | None = None,
+    first: StoredPolicy | None = None,
+) -> Lesson:
+    """Put everything together; nothing has learnt yet.
+
+    Args:
+        experiment: What is to be learnt.
+        tell: Called with what is being done.
+        store: Keeps what the teacher said.
+        first: What the policy knows in the beginning.
+
+    Raises:
+        ValueError: Clips or choices cannot be used; the message says which.
+    """
+    if experiment.body == "full" and experiment.clone is not None:
+        raise ValueError(
+            "Muscle control cannot teach the full body to stand on its own feet; the recipes are for --body arms."
+        )
+    if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
+        raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
+    anatomy = Anatomy.load(experiment.body, experiment.fingers)
+    if first is not None:
+        first.check(anatomy)
+    clips = clip_groups(experiment.clips, anatomy, tell)
+    simulator = simulator_of(anatomy, experiment.worlds, experiment.device)
+    library = ClipLibrary.of(clips.learnt, anatomy, simulator.device)
+    activation = None
+    if not anatomy.free:
+        tell("finding the activations of every start", 0, 0)
+        activation = fitting_activation(simulator, library)
+    env = TrackingEnv(experiment.task, simulator, library, activation, experiment.seed)
+    policy = policy_of(experiment, env)
+    if first is not None:
+        first.fill(policy)
+    return Lesson(anatomy, clips, env, policy, stages_of(experiment, env, policy, store))
+
+
+def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:
+    """A network that knows nothing."""
+    size = env.observation_size, env.action_size
+    return Policy(*size, experiment.policy, env.symmetry, seed=experiment.seed).to(env.device)
+
+
+def stages_of(experiment: Experiment, env: TrackingEnv, policy: Policy, store: Store | None) -> tuple[Stage, ...]:
+    """Cloning, trial and error, or both."""
+    stages: list[Stage] = []
+    clone = None
+    if experiment.clone is not None:
+        settings = replace(experiment.clone, seed=experiment.seed)
+        clone = Clone(env, MuscleTeacher(env), policy, settings, store)
+        stages.append(clone)
+    if experiment.ppo is not None:
+        ppo = replace(experiment.ppo, seed=experiment.seed)
+        if clone is None:
+            ppo = replace(ppo, anchor=0.0)
+        symmetry = env.symmetry if experiment.policy.symmetric else None
+        critic = Critic(
+            env.observation_size, experiment.policy.network, symmetry, policy.normaliser, experiment.seed + 1
+        )
+        stages.append(PPO(env, policy, critic.to(env.device), ppo, None if clone is None else clone.draw))
+    return tuple(stages)
+
+
+def one_thread() -> None:
+    """Small matrices want one thread of torch; the physics has its own."""
+    torch.set_num_threads(1)

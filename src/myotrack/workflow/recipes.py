@@ -1,0 +1,104 @@
+"""Recipes: what `myotrack train` learns, as values. A variant says only what is different.
+
+arms()                          both arms: built-in motions and a folder of clips, taught by muscle control
+replace(arms(), worlds=128)     the same with more worlds
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from myotrack.clips.builtin import varied
+from myotrack.track.task import Task
+from myotrack.train.clone import CloneSettings
+from myotrack.train.networks import NetworkSettings
+from myotrack.train.optimise import OptimiserSettings
+from myotrack.train.policy import PolicySettings
+from myotrack.train.ppo import PPOSettings
+
+TAUGHT = ("reach", "reach_left", "reach_both", "wave", "wave_left", "wave_both", "drink", "drink_left", "lift")
+"""Built-in motions of the arms, whose variations are learnt; they themselves never are."""
+STRANGE = (1000,)
+"""Seeds of the variations that are kept for judging."""
+
+
+@dataclass(frozen=True)
+class ClipChoice:
+    """Which motions are learnt, and which are kept for judging."""
+
+    builtin: tuple[str, ...] = varied(TAUGHT, range(4))
+    """Built-in motions, or variations of them, that are learnt."""
+    judged: tuple[str, ...] = (*TAUGHT, *varied(TAUGHT, STRANGE))
+    """Built-in motions that are never learnt."""
+    folder: Path | None = None
+    """Clips of recordings, made by `myotrack retarget`; some of the persons are kept for judging."""
+    test_share: float = 0.2
+    """Share of the recorded frames that is kept, whole persons at a time; 0 learns from all."""
+    split_seed: int = 0
+    """Another seed keeps other persons."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides what is learnt. Saved with the run."""
+
+    recipe: str = "arms"
+    body: Literal["arms", "full"] = "arms"
+    fingers: bool = False
+    clips: ClipChoice = field(default_factory=ClipChoice)
+    task: Task = field(default_factory=Task)
+    policy: PolicySettings = field(default_factory=lambda: PolicySettings(std=0.1, lowest_std=0.02))
+    clone: CloneSettings | None = field(default_factory=CloneSettings)
+    """Cloning of muscle control comes first; left out if none."""
+    ppo: PPOSettings | None = None
+    """Trial and error comes after it; left out if none."""
+    clone_share: float = 0.7
+    """Share of the time for cloning, where trial and error comes after it."""
+    worlds: int = 64
+    device: Literal["cpu", "cuda"] = "cpu"
+    seed: int = 0
+    minutes: float | None = 3.0
+    """Time for learning; no bound if not given."""
+    steps: int | None = None
+    """Control steps, over all worlds; no bound if not given."""
+    target: float | None = None
+    """Mean reward per control step at which learning ends early."""
+    begin: Path | None = None
+    """Policy to begin with, for fine-tuning."""
+    rehearsed: int = 9
+    """How many of the motions that the first policy knew are learnt on, so that they are not forgotten."""
+
+    def __post_init__(self) -> None:
+        if self.clone is None and self.ppo is None:
+            raise ValueError("There is nothing to learn by: neither cloning nor trial and error is asked for.")
+        if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
+            raise ValueError("Learning takes at least one world, a positive time, and a share of it for cloning.")
+
+
+def arms() -> Experiment:
+    """Both arms: a network from observation to excitation, cloned from muscle control in minutes."""
+    return Experiment()
+
+
+def arms_ppo() -> Experiment:
+    """The same, then trial and error with the cloning loss as a fading anchor."""
+    return Experiment(recipe="arms-ppo", ppo=anchored(), minutes=6.0)
+
+
+def finetune() -> Experiment:
+    """A policy that knows some motions learns new ones, in a minute, and goes on with some of the old."""
+    gentle = CloneSettings(first_steps=60, steps=60, updates=200, optimiser=OptimiserSettings(rate=5e-4))
+    return Experiment(recipe="finetune", clone=gentle, minutes=1.0)
+
+
+def anchored() -> PPOSettings:
+    """Trial and error that does not forget what was cloned. Tuned: docs/training.md tells what each choice is for."""
+    return PPOSettings(
+        actor=OptimiserSettings(rate=1e-4), anchor=1.0, anchor_half_life=5e5, warm_up=8, learn_scale=False,
+        divergence=0.005,
+    )  # fmt: skip
+
+
+RECIPES = {"arms": arms, "arms-ppo": arms_ppo, "finetune": finetune}
+SMALL = NetworkSettings(width=128, blocks=1)
+"""For tests and first looks."""

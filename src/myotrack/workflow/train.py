@@ -1,0 +1,239 @@
+"""`myotrack train`: an experiment becomes a policy in a run's folder, with a log and checkpoints on the way.
+
+RUN/experiment.json   what was asked for, resolved         RUN/checkpoints/   to go on from
+RUN/log.jsonl         a line per round                     RUN/policy.safetensors   the network, with all it needs
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from myotrack.train import checkpoint
+from myotrack.train.checkpoint import Shards
+from myotrack.train.trainer import CHECKPOINTS, Budget, Outcome, Trainer
+from myotrack.train.trainer import Progress as Advance
+from myotrack.workflow.learning import Lesson, lesson_of, one_thread
+from myotrack.workflow.output import errors, print_json
+from myotrack.workflow.plain import as_plain
+from myotrack.workflow.policies import POLICY, open_policy, read_experiment, save_policy
+from myotrack.workflow.recipes import RECIPES, Experiment
+from myotrack.workflow.run import EXPERIMENT, about_run, check_place, experiment_of, write_text
+
+if TYPE_CHECKING:
+    from myotrack.workflow.cli import TrainCommand
+
+ROWS = "rows"
+"""Folder in the checkpoints where cloning keeps what the teacher said."""
+STALE = (
+    f"{CHECKPOINTS}/*.safetensors", f"{CHECKPOINTS}/{ROWS}/*", "trials/*", "*.jsonl", "*.html", "*.safetensors",
+    "scorecard.json",
+)  # fmt: skip
+"""What an older run left in its folder."""
+QUIET = 10.0
+"""Seconds between two lines where nobody looks at a bar."""
+Tell = Callable[[str, int, int], None]
+
+
+def train(command: "TrainCommand") -> int:
+    """Train, with a line of progress; 1 if learning diverged or was stopped."""
+    experiment = chosen(command)
+    with progress() as (tell, advance):
+        outcome = learn(experiment, command.out, tell, advance, command.resume, command.force)
+    speed = outcome.steps / outcome.seconds if outcome.seconds else math.nan
+    if command.json:
+        told = {"out": str(command.out), "how": outcome.how, "words": outcome.words, "seconds": outcome.seconds,
+                "steps": outcome.steps, "steps_per_s": speed, "policy": str(command.out / POLICY)}  # fmt: skip
+        print_json(told)
+    else:
+        print(f"{outcome.words} {outcome.steps:,} control steps in {outcome.seconds:.0f} s, {speed:,.0f} per second.")
+        print(f"Policy: {command.out / POLICY}. How good it is: myotrack validate {command.out}")
+    return 0 if outcome.how == "finished" else 1
+
+
+def chosen(command: "TrainCommand") -> Experiment:
+    """The recipe with what the command changes; when going on, what the run was begun with.
+
+    Raises:
+        ValueError: The choices do not go together.
+    """
+    if command.resume:
+        experiment = experiment_of_run(command.out)
+    else:
+        experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
+        experiment = replace(experiment, fingers=command.fingers)
+        if command.worlds is not None:
+            experiment = replace(experiment, worlds=command.worlds)
+        if command.clips is not None:
+            clips = replace(experiment.clips, folder=command.clips, test_share=command.test_share)
+            experiment = replace(experiment, clips=clips)
+        if command.recipe == "finetune":
+            experiment = fine_tuning(experiment, command.begin, command.clips)
+        elif command.begin is not None:
+            raise ValueError(
+                "--begin is for the recipe 'finetune'; the others begin with a network that knows nothing yet."
+            )
+    bounds = {"minutes": command.minutes, "steps": command.steps, "target": command.target}
+    given = {name: value for name, value in bounds.items() if value is not None}
+    if given:
+        # Whoever names steps or a score only wants no other end.
+        experiment = replace(experiment, **({"minutes": None, "steps": None, "target": None} | given))
+    return experiment
+
+
+def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
+    """What a policy that knows something learns anew: it keeps body, task and network.
+
+    Raises:
+        ValueError: The policy or the clips are not named, or the policy cannot be used.
+    """
+    if begin is None or clips is None:
+        raise ValueError(
+            "Fine-tuning needs a policy to begin with (--begin RUN) and new clips (--clips FILE_OR_FOLDER)."
+        )
+    first = open_policy(begin)
+    known = first.experiment.clips.builtin[: experiment.rehearsed]
+    choice = replace(experiment.clips, builtin=known, judged=first.experiment.clips.judged, test_share=0.0)
+    return replace(
+        experiment,
+        body=first.experiment.body,
+        fingers=first.experiment.fingers,
+        task=first.experiment.task,
+        policy=first.experiment.policy,
+        clips=choice,
+        begin=first.path,
+    )
+
+
+def experiment_of_run(folder: Path) -> Experiment:
+    """What a run was begun with.
+
+    Raises:
+        ValueError: There is no training there.
+    """
+    about = experiment_of(folder)
+    if about is None or "experiment" not in about:
+        raise ValueError(f"{folder}: there is no training to go on with; leave out --resume to begin one.")
+    return read_experiment(folder / EXPERIMENT, about["experiment"])
+
+
+def learn(
+    experiment: Experiment,
+    folder: Path,
+    tell: Tell,
+    advance: Callable[[Advance], None],
+    resume: bool = False,
+    force: bool = False,
+) -> Outcome:
+    """Put everything together, learn, and write the policy.
+
+    Raises:
+        ValueError: Clips or choices cannot be used, or the folder holds something else.
+        CheckpointError: There is nothing to go on from.
+        OSError: The run cannot be written.
+    """
+    one_thread()
+    first = None if experiment.begin is None or resume else open_policy(experiment.begin)
+    if not resume:
+        check_place(folder, force)
+    store = Shards(folder / CHECKPOINTS / ROWS)
+    lesson = lesson_of(experiment, tell, store if experiment.clone is not None else None, first)
+    about = about_policy(experiment, lesson)
+    trainer = Trainer(list(zip(lesson.stages, budgets(experiment), strict=True)), folder, about)
+    if resume:
+        trainer.resume()
+    outcome = trainer.run(advance, None if resume else lambda: begin(folder, experiment, lesson))
+    source = trainer.best if outcome.how == "diverged" and trainer.best.exists() else None
+    if source is None:
+        save_policy(folder / POLICY, lesson.policy, about)
+    else:
+        # What diverged is of no use; the best that was kept is.
+        tensors, told = checkpoint.load(source)
+        number = int(told["count"]["stage"])
+        checkpoint.save(folder / POLICY, checkpoint.part_of(tensors, f"{number}.policy."), about)
+    return outcome
+
+
+def begin(folder: Path, experiment: Experiment, lesson: Lesson) -> None:
+    """Make the folder of a new run; what an older run left there goes."""
+    for pattern in STALE:
+        for path in folder.glob(pattern):
+            path.unlink()
+    groups = {name: [clip.name for clip in clips] for name, clips in lesson.clips.judged.items()}
+    about = about_run() | {
+        "title": f"A policy for {experiment.body}, recipe '{experiment.recipe}'",
+        "experiment": as_plain(experiment),
+        "body_hash": lesson.anatomy.hash,
+        "clips": {"learnt": [clip.name for clip in lesson.clips.learnt], "judged": groups},
+        "termination": str(experiment.task.limits),
+        "observation": [[entry.name, entry.unit, entry.size] for entry in lesson.env.observer.layout],
+        "trials": [],
+    }
+    write_text(folder / EXPERIMENT, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+
+
+def about_policy(experiment: Experiment, lesson: Lesson) -> dict[str, Any]:
+    """What goes with every set of weights."""
+    return {
+        "experiment": as_plain(experiment),
+        "body_hash": lesson.anatomy.hash,
+        "clips": [clip.name for clip in lesson.clips.learnt],
+    }
+
+
+def budgets(experiment: Experiment) -> list[Budget]:
+    """Of each stage."""
+    count = int(experiment.clone is not None) + int(experiment.ppo is not None)
+    shares = [1.0] if count == 1 else [experiment.clone_share, 1 - experiment.clone_share]
+
+    def of(share: float) -> Budget:
+        minutes = None if experiment.minutes is None else share * experiment.minutes
+        steps = None if experiment.steps is None else round(share * experiment.steps)
+        return Budget(minutes, steps, experiment.target)
+
+    return [of(share) for share in shares]
+
+
+@contextmanager
+def progress() -> Iterator[tuple[Tell, Callable[[Advance], None]]]:
+    """A line that tells how far learning is; where nobody looks, a plain one now and then."""
+    console = errors()
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        clock = [-math.inf]
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        def advance(now: Advance) -> None:
+            words = line_of(now)
+            bar.update(task, description=words, completed=1000 * now.share, total=1000)
+            if not console.is_terminal and time.monotonic() - clock[0] > QUIET:
+                clock[0] = time.monotonic()
+                left = "" if now.left is None else f", {now.left:.0f} s left"
+                _plain(console, f"{words}{left}")
+
+        yield tell, advance
+
+
+def line_of(now: Advance) -> str:
+    """Stage, reward, error, how many were lost, speed."""
+    row = now.row
+    parts = [now.stage, f"reward {row['score']:.3f}"]
+    if "landmark_error" in row:
+        parts.append(f"error {100 * row['landmark_error']:.2f} cm")
+    if "failed" in row:
+        parts.append(f"lost {100 * row['failed']:.2f} % of steps")
+    return ", ".join([*parts, f"{now.speed:,.0f} steps/s"])
+
+
+def _plain(console: Console, words: str) -> None:
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
