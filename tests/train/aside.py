@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["torch", "myotrack.train.trainer", "tests.train.learners"])
+# Optimisers import `torch._dynamo` when they first step.
+_CONTEXT.set_forkserver_preload(["torch._dynamo", "myotrack.train.trainer", "tests.train.learners"])
 
 
 @contextmanager

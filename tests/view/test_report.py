@@ -11,9 +11,11 @@ import pytest
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.muscles import GROUPS
 from myotrack.validate.scorecard import Scorecard
+from myotrack.validate.trials import MEAN, SAMPLED
 from myotrack.view.figures import activation_map, pictures
 from myotrack.view.film import HEIGHT, LARGEST, Shot, film, frames_shown
 from myotrack.view.report import Shown, report, summary
+from tests.validate.policies import bent, policy
 from tests.validate.rollouts import busy, perfect
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "source"}
@@ -85,6 +87,60 @@ def test_every_number_of_the_scorecard_stands_on_the_page_with_its_meaning(full:
         score = card.at(trial.name, metric.name)
         assert score is not None and score.text in text
         assert metric.meaning in text
+
+
+def test_a_policy_is_shown_by_its_groups_with_intervals_and_thresholds(
+    arms: Anatomy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("myotrack.view.report.pictures", lambda *_: [])
+    trials = [
+        bent(policy(arms, name=f"{group} {k}", group=group, acting=acting, seed=seed), 0.02 * k + 0.1 * seed)
+        for group in ("learnt clips", "held-out clips")
+        for acting, seeds in ((MEAN, (0,)), (SAMPLED, (0, 1)))
+        for seed in seeds
+        for k in range(3)
+    ]
+    card = Scorecard.of([(trial, arms) for trial in trials])
+    page = report("A policy", [Shown(trial, arms) for trial in trials if trial.acting == MEAN], card)
+    reader = parsed(page)
+    assert {link.removeprefix("#") for link in reader.links} <= reader.anchors
+    text = "".join(reader.words)
+    for words in ("learnt clips", "held-out clips", "mean actions", "3 clips, seed 0", "sampled actions", "2 seeds"):
+        assert words in text, words
+    assert "published rule: landmarks 0.30 m, pelvis 0.50 m; strict rule: landmarks 0.15 m, pelvis 0.25 m" in text
+    for each in card.summaries:
+        if each.acting == MEAN:
+            assert f"{each.text}<br><small>{each.ends}" in page
+    for metric in card.metrics:
+        assert metric.meaning in text
+    # Of two seeds 0.1 m apart: 0.1 / sqrt(2)
+    assert "sd of seeds 70.71" in text
+
+
+def test_many_motions_of_a_policy_are_rows_that_lead_to_their_parts(
+    arms: Anatomy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("myotrack.view.report.pictures", lambda *_: [])
+    shown = [Shown(policy(arms, name=f"clip {k}", group="held-out clips"), arms) for k in range(14)]
+    reader = parsed(page_of(*shown))
+    assert [link for link in reader.links if "trial-clip" in link] == [f"#{each.anchor}" for each in shown]
+    assert {each.anchor for each in shown} <= reader.anchors
+    few = parsed(page_of(*shown[:2]))
+    assert len([link for link in few.links if "trial-clip" in link]) == 4  # At the head of the page and in the table.
+
+
+def test_two_trials_of_a_clip_have_names_and_places_of_their_own(arms: Anatomy) -> None:
+    page = page_of(*[Shown(policy(arms, acting=SAMPLED, seed=seed), arms) for seed in (0, 1)])
+    text = "".join(parsed(page).words)
+    assert "reach, sampled actions, seed 0" in text and "reach, sampled actions, seed 1" in text
+    assert len(set(re.findall(r'<section id="([^"]+)"', page))) == 2
+
+
+def test_a_policy_and_muscle_control_stand_on_one_page(arms: Anatomy) -> None:
+    page = page_of(Shown(policy(arms, name="learnt"), arms), Shown(busy(arms), arms))
+    text = "".join(parsed(page).words)
+    assert "Every motion" in text and "missed moment, RMS" in text
+    assert page.count("Joint moments</h3>") == 1  # Nobody asks a policy for moments.
 
 
 def test_a_film_is_inside_the_page_and_a_missing_one_is_explained(arms: Anatomy) -> None:

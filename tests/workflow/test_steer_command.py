@@ -12,11 +12,13 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.capture.recording import Signals
 from myotrack.clips.builtin import builtin
 from myotrack.clips.store import save
+from myotrack.train.clone import CloneSettings
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.trials import load
-from myotrack.workflow import demo, page
+from myotrack.workflow import demo, learning, page
 from myotrack.workflow.cli import main
 from myotrack.workflow.motions import Wish, motions, recorded_emg
+from myotrack.workflow.recipes import ClipChoice
 from myotrack.workflow.run import file_names, open_run
 
 
@@ -179,14 +181,24 @@ def test_without_a_way_to_draw_the_page_says_so_and_the_run_is_whole(capsys, tmp
     assert "Cannot draw off screen (no EGL)" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_the_demo_shows_both_bodies_and_says_where_its_page_is(capsys, tmp_path: Path, monkeypatch) -> None:
+def test_the_demo_learns_shows_both_bodies_and_says_where_its_page_is(capsys, tmp_path: Path, monkeypatch) -> None:
     def short(name: str, anatomy: Anatomy):
-        return builtin(name, anatomy).part(0.0, 0.1)
+        return builtin(name, anatomy).part(0.0, 0.3)
 
-    monkeypatch.setattr(demo, "builtin", short)
+    small = replace(
+        demo.experiment(),
+        clips=ClipChoice(("reach~0",), ("drink",)),
+        clone=CloneSettings(first_steps=10, steps=10, updates=5),
+        worlds=4, minutes=None, steps=20,
+    )  # fmt: skip
+    monkeypatch.setattr(demo, "experiment", lambda: small)
+    for module in (demo, learning):
+        monkeypatch.setattr(module, "builtin", short)
     for _ in range(2):  # A second demo replaces the first.
         status, out, _ = run(capsys, "demo", "--no-video", "--out", tmp_path / "demo")
-        assert status == 0 and "drink" in out and "walk" in out
+        assert status == 0 and "held-out built-in clips" in out
+        text = (tmp_path / "demo" / "report.html").read_text()
+        assert "drink" in text and "walk" in text
         assert out.splitlines()[-1] == f"Report: {tmp_path / 'demo' / 'report.html'}"
 
 

@@ -37,7 +37,7 @@ class CloneSettings:
     """Standard deviation of what is added to the teacher's actions in the first round; twice that later."""
     noise_memory: float = 0.85
     """How much of the noise of one control step is left in the next. White noise would teach co-contraction."""
-    updates: int = 400
+    updates: int = 250
     """Steps of the optimiser per round; three times as many in the first."""
     batch: int = 512
     """Rows per step."""

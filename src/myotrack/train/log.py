@@ -34,9 +34,9 @@ class RunLog:
             OSError: The log cannot be written.
         """
         self._path = folder / LOG
+        kept, size = _whole(self._path.read_bytes() if self._path.is_file() else b"", keep)
         # Without a buffer, nothing is left over that a later close would have to write to a full disk.
         self._stream = self._path.open("ab", buffering=0)
-        kept, size = _whole(self._path.read_bytes(), keep)
         self._stream.truncate(size)
         self._board = _board(folder, kept[-1].get("steps_total", 0) + 1 if kept else 0)
 

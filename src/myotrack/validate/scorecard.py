@@ -5,19 +5,28 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.validate.metrics import METRICS, Better, Metric, Score
+from myotrack.validate.protocol import PUBLISHED, RULES, Conditions, coverage, first_violation, until
+from myotrack.validate.summary import Summary, summarise
 from myotrack.validate.tracking import (
     Spread,
     activation_level,
+    activation_square,
     body_weight,
+    drift,
+    excitation_change,
     hand_errors,
     joint_errors,
     joint_moments,
+    joint_velocity_errors,
     landmark_errors,
     real_time,
+    relative_errors,
     root_errors,
     root_mean_square,
     support_force,
@@ -27,83 +36,6 @@ from myotrack.validate.tracking import (
 from myotrack.validate.trials import Trial
 
 FORMAT, VERSION = "myotrack scorecard", 1
-Better = Literal["lower", "higher", "neither"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a number is called, what it is measured in, and what it means to somebody who is no engineer."""
-
-    name: str
-    title: str
-    unit: str
-    better: Better
-    meaning: str
-    digits: int = 1
-
-
-METRICS = (
-    Metric("survival", "motion completed", "%", "higher",
-           "How much of the reference motion was performed before the trial ended.", 0),
-    Metric("joint_error_mean", "joint error, mean", "deg", "lower",
-           "How far joint angles were from the reference, over all joints and the whole time.", 2),
-    Metric("joint_error_95", "joint error, 95 %", "deg", "lower",
-           "Joints were nearer to the reference than this for 95 % of the time.", 2),
-    Metric("joint_error_worst", "joint error, worst", "deg", "lower",
-           "The largest error of any joint at any instant.", 2),
-    Metric("landmark_error_mean", "landmark error, mean", "mm", "lower",
-           "How far anatomical points (shoulders, elbows, hands, hips ...) were from where they should be."),
-    Metric("hand_error_mean", "hand error, mean", "mm", "lower",
-           "The same for the two hands (third metacarpal), where errors of the whole arm add up."),
-    Metric("root_position_error", "pelvis position error, mean", "mm", "lower",
-           "How far the pelvis was from its reference."),
-    Metric("root_orientation_error", "pelvis orientation error, mean", "deg", "lower",
-           "How far the pelvis was turned from its reference.", 2),
-    Metric("activation_mean", "muscle activation, mean", "%", "neither",
-           "How active muscles were, over all muscles and the whole time; 100 % is full effort."),
-    Metric("activation_saturated", "muscles at their limit", "%", "lower",
-           "How much of the time muscles gave all they have (activation of 99 % or more).", 2),
-    Metric("residual_rms", "missed moment, RMS", "N m", "lower",
-           "Joint moment that the motion asked for and the muscles did not deliver.", 2),
-    Metric("residual_peak", "missed moment, peak", "N m", "lower",
-           "The largest such moment at any joint and instant."),
-    Metric("reserve_rms", "reserve moment, RMS", "N m", "lower",
-           "Joint moment added from outside the body to help the muscles; 0 means muscles did it all.", 2),
-    Metric("reserve_peak", "reserve moment, peak", "N m", "lower",
-           "The largest such moment at any joint and instant."),
-    Metric("pelvis_residual_rms", "pelvis residual force, RMS", "% of body weight", "lower",
-           "Force at the pelvis that motion, masses and ground forces leave unexplained."),
-    Metric("support_force_mean", "support force, mean", "N", "lower",
-           "Force from outside that held the pelvis; a person has no such help.", 0),
-    Metric("support_weight_mean", "support force, mean", "% of body weight", "lower",
-           "The same as a share of body weight."),
-    Metric("support_weight_peak", "support force, peak", "% of body weight", "lower",
-           "The largest such force at any instant."),
-    Metric("real_time", "speed", "times real time", "higher",
-           "Seconds of motion computed per second on the computer that made the trial.", 2),
-)  # fmt: skip
-"""In the order of tables."""
-BY_NAME = {metric.name: metric for metric in METRICS}
-
-
-@dataclass(frozen=True)
-class Score:
-    """One number of a scorecard."""
-
-    trial: str
-    metric: str
-    """A name in `METRICS`."""
-    unit: str
-    better: Better
-    """Which way is good."""
-    value: float
-    source: str
-    """How it was found, with what was worst where that is known."""
-
-    @property
-    def text(self) -> str:
-        """The value as tables show it."""
-        return f"{self.value:.{BY_NAME[self.metric].digits if self.metric in BY_NAME else 2}f}"
 
 
 @dataclass(frozen=True)
@@ -111,11 +43,15 @@ class Scorecard:
     """The scores of a run."""
 
     rows: tuple[Score, ...]
+    conditions: Conditions | None = None
+    """What belongs beside the numbers of a policy; None without one."""
 
     @classmethod
     def of(cls, trials: Sequence[tuple[Trial, Anatomy]]) -> "Scorecard":
         """Judge trials, each with its body."""
-        return cls(tuple(score for trial, anatomy in trials for score in judge(trial, anatomy)))
+        rows = tuple(score for trial, anatomy in trials for score in judge(trial, anatomy))
+        grouped = [trial for trial, _ in trials if trial.group]
+        return cls(rows, Conditions.of(grouped) if grouped else None)
 
     @property
     def trials(self) -> tuple[str, ...]:
@@ -127,13 +63,58 @@ class Scorecard:
         """Those that any trial has, in the order of tables."""
         return tuple(metric for metric in METRICS if any(row.metric == metric.name for row in self.rows))
 
+    @cached_property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Means over the clips of each group, with their intervals; none for trials that are judged on their own."""
+        return summarise(self.rows)
+
     def at(self, trial: str, metric: str) -> Score | None:
-        """One score; None if the trial has no such number."""
-        return next((row for row in self.rows if (row.trial, row.metric) == (trial, metric)), None)
+        """One score; None if the trial has no such number. Of several trials of a clip, that of the first."""
+        return self._first.get((trial, metric))
+
+    def found(self, trial: Trial, metric: str) -> Score | None:
+        """The score of one of several trials of a clip; None if it has no such number."""
+        return self._each.get((trial.name, trial.group, trial.acting, trial.seed, metric))
+
+    def values(self, metric: str, group: str, acting: str = "") -> dict[str, float]:
+        """A number per clip of a group, the mean over its seeds; for `statistics.paired`.
+
+        Args:
+            metric: A name in `METRICS`.
+            group: Of clips.
+            acting: The way of acting; whichever there is, if there is one only.
+
+        Raises:
+            KeyError: There are no such scores, or of several ways of acting; the message lists what there is.
+        """
+        rows = [row for row in self.rows if row.metric == metric and row.group == group]
+        ways = list(dict.fromkeys(row.acting for row in rows))
+        chosen = acting or (ways[0] if len(ways) == 1 else "")
+        clips: dict[str, list[float]] = {}
+        for row in rows:
+            if row.acting == chosen:
+                clips.setdefault(row.trial, []).append(row.value)
+        if not clips:
+            groups = ", ".join(dict.fromkeys(f"'{row.group}' ({row.acting})" for row in self.rows if row.group))
+            raise KeyError(f"There is no '{metric}' of '{group}' ({acting or 'any way'}). There are: {groups}.")
+        return {clip: sum(values) / len(values) for clip, values in clips.items()}
+
+    @cached_property
+    def _first(self) -> dict[tuple[str, str], Score]:
+        return {(row.trial, row.metric): row for row in reversed(self.rows)}
+
+    @cached_property
+    def _each(self) -> dict[tuple[str, ...], Score]:
+        return {(row.trial, row.group, row.acting, row.seed, row.metric): row for row in self.rows}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"format": FORMAT, "version": VERSION, "rows": [asdict(row) for row in self.rows]}
+        """For JSON. Summaries follow from the rows, and are there for people."""
+        rows = [{name: value for name, value in asdict(row).items() if value != ""} for row in self.rows]
+        about: dict[str, Any] = {"format": FORMAT, "version": VERSION, "rows": rows}
+        if self.conditions is not None:
+            about["conditions"] = self.conditions.as_dict()
+            about["summaries"] = [summary.as_dict() for summary in self.summaries]
+        return about
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, whole or not at all."""
@@ -164,15 +145,50 @@ class Scorecard:
         try:
             rows = tuple(Score(**row) for row in content["rows"])
             sound = all(isinstance(row.value, int | float) and row.better in get_args(Better) for row in rows)
-        except (KeyError, TypeError) as error:
+            told = content.get("conditions")
+            conditions = None if told is None else Conditions.from_dict(told)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: this is not a scorecard ({error}); {again}.") from error
         if not sound:
             raise ValueError(f"{path}: a value of this scorecard is not a number; {again}.")
-        return cls(rows)
+        return cls(rows, conditions)
 
 
 def judge(trial: Trial, anatomy: Anatomy) -> list[Score]:
-    """Every score that makes sense for a trial."""
+    """Every score that makes sense for a trial.
+
+    Of a trial that belongs to a group, as every policy's does, errors and effort are those before the first
+    violation of the published rule: what a body does that has fallen is no tracking.
+    """
+    scores: dict[str, tuple[float, str]] = {}
+    if trial.group and trial.simulated:
+        scores |= _kept(trial, anatomy)
+        part = until(trial, first_violation(trial, anatomy, PUBLISHED))
+    else:
+        part = trial
+    if part.frames:
+        scores |= _done(part, anatomy)
+    if trial.simulated and trial.kind != "policy":
+        scores["survival"] = 100 * survival(trial), f"{trial.frames} of {trial.wanted_frames} frames"
+    scores["real_time"] = real_time(trial), f"{trial.seconds:.1f} s for {trial.duration:.1f} s of motion"
+    return [
+        Score(
+            trial.name,
+            metric.name,
+            metric.unit,
+            metric.better,
+            *scores[metric.name],
+            trial.group,
+            trial.acting,
+            trial.seed,
+        )
+        for metric in METRICS
+        if metric.name in scores and math.isfinite(scores[metric.name][0])
+    ]
+
+
+def _done(trial: Trial, anatomy: Anatomy) -> dict[str, tuple[float, str]]:
+    """Scores of what was done, and of what it took."""
     scores: dict[str, tuple[float, str]] = {}
     names = anatomy.coordinate_names[trial.joints]
     if trial.simulated:
@@ -181,6 +197,12 @@ def judge(trial: Trial, anatomy: Anatomy) -> list[Score]:
     muscles = f"{trial.activation.shape[1]} muscles, {trial.frames} frames"
     scores["activation_mean"] = 100 * level, muscles
     scores["activation_saturated"] = 100 * saturated, muscles
+    if trial.group:
+        scores["activation_square"] = 100 * activation_square(trial), muscles
+        scores["excitation_change"] = 100 * excitation_change(trial), f"{muscles}, {trial.rate:g} steps per second"
+    if trial.kind == "policy":
+        # It is asked for no moments, and gets no help that could be told of.
+        return scores
     # Static optimisation asks nothing of some joints, as the toes: they would only thin the mean.
     asked = (joint_moments(trial, "moment") != 0).any(axis=0) | trial.simulated
     names = tuple(name for name, mine in zip(names, asked, strict=True) if mine)
@@ -199,12 +221,19 @@ def judge(trial: Trial, anatomy: Anatomy) -> list[Score]:
         scores["support_weight_mean"] = 100 * float(force.mean()) / weight, about
         when = f"at {int(force.argmax()) / trial.rate:.2f} s" if force.max() > 0 else "never"
         scores["support_weight_peak"] = 100 * float(force.max()) / weight, when
-    scores["real_time"] = real_time(trial), f"{trial.seconds:.1f} s for {trial.duration:.1f} s of motion"
-    return [
-        Score(trial.name, metric.name, metric.unit, metric.better, *scores[metric.name])
-        for metric in METRICS
-        if metric.name in scores and math.isfinite(scores[metric.name][0])
-    ]
+    return scores
+
+
+def _kept(trial: Trial, anatomy: Anatomy) -> dict[str, tuple[float, str]]:
+    """Whether, and how long, each rule was kept."""
+    scores: dict[str, tuple[float, str]] = {}
+    for rule in RULES:
+        first = first_violation(trial, anatomy, rule)
+        when = "never violated" if first is None else f"violated at {first / trial.rate:.2f} s"
+        about = f"{rule}; {when}"
+        scores[f"success_{rule.name}"] = 100.0 * (first is None), about
+        scores[f"coverage_{rule.name}"] = 100 * coverage(trial, anatomy, rule), about
+    return scores
 
 
 def _tracking(trial: Trial, anatomy: Anatomy, names: tuple[str, ...]) -> dict[str, tuple[float, str]]:
@@ -213,7 +242,6 @@ def _tracking(trial: Trial, anatomy: Anatomy, names: tuple[str, ...]) -> dict[st
     landmarks = Spread.of(landmark_errors(trial), anatomy.landmarks, trial.rate)
     about = f"{len(names)} joints, {trial.frames} frames"
     scores = {
-        "survival": (100 * survival(trial), f"{trial.frames} of {trial.wanted_frames} frames"),
         "joint_error_mean": (joints.mean, about),
         "joint_error_95": (joints.high, about),
         "joint_error_worst": (joints.worst, joints.where),
@@ -224,4 +252,11 @@ def _tracking(trial: Trial, anatomy: Anatomy, names: tuple[str, ...]) -> dict[st
         distance, angle = root_errors(trial)
         scores["root_position_error"] = 1000 * float(distance.mean()), f"{trial.frames} frames"
         scores["root_orientation_error"] = float(angle.mean()), f"{trial.frames} frames"
+    if trial.group:
+        rates = Spread.of(joint_velocity_errors(trial), names, trial.rate)
+        scores["joint_velocity_error"] = rates.mean, about
+        scores["landmark_drift"] = 1000 * drift(trial), f"straight line over {trial.duration:.2f} s"
+        if trial.free:
+            relative = float(relative_errors(trial, anatomy).mean())
+            scores["landmark_error_relative"] = 1000 * relative, f"{len(anatomy.landmarks)} landmarks"
     return scores

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.track.terminate import distances
 from myotrack.validate.trials import Trial
 
 GRAVITY = 9.81
@@ -51,6 +52,23 @@ def landmark_errors(trial: Trial) -> Float[np.ndarray, "frame landmark"]:
     return (trial.landmark_pos_w - trial.reference_landmark_pos_w).norm(dim=-1).double().numpy()
 
 
+def relative_errors(trial: Trial, anatomy: Anatomy) -> Float[np.ndarray, "frame"]:
+    """Mean distance of the landmarks from their reference, the pelvis laid onto its own [m]; as it is without one."""
+    return distances(trial.landmark_pos_w - trial.reference_landmark_pos_w, anatomy)[0].double().numpy()
+
+
+def drift(trial: Trial) -> float:
+    """By how much the mean landmark error grows: slope of the straight line nearest to it [m/s]; NaN of one frame."""
+    error = landmark_errors(trial).mean(axis=1)
+    time = (np.arange(trial.frames) - (trial.frames - 1) / 2) / trial.rate
+    return float(time @ error / (time @ time)) if trial.frames > 1 else nan
+
+
+def joint_velocity_errors(trial: Trial) -> Float[np.ndarray, "frame joint"]:
+    """Rates of the joint angles minus their reference, of the independent joints without the root [deg/s]."""
+    return np.degrees((trial.vel - trial.reference_vel)[:, trial.joints].numpy())
+
+
 def hand_errors(trial: Trial, anatomy: Anatomy) -> Float[np.ndarray, "frame hand"]:
     """The same of the hands: third metacarpals, right then left [m]."""
     return landmark_errors(trial)[:, [anatomy.landmarks.index(name) for name in HANDS]]
@@ -87,6 +105,18 @@ def activation_level(trial: Trial) -> tuple[float, float]:
     """Mean activation of all muscles over time, and share of it all that is saturated."""
     activation = trial.activation.double()
     return float(activation.mean()), float((activation >= SATURATED).double().mean())
+
+
+def activation_square(trial: Trial) -> float:
+    """Mean of the squared activations of all muscles over time."""
+    return float(trial.activation.double().square().mean())
+
+
+def excitation_change(trial: Trial) -> float:
+    """Mean size of the change of an excitation from one frame to the next; NaN of one frame, or without excitations."""
+    if trial.excitation is None or trial.frames < 2:
+        return nan
+    return float(trial.excitation.double().diff(dim=0).abs().mean())
 
 
 def support_force(trial: Trial) -> Float[np.ndarray, "frame"]:

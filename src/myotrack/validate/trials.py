@@ -25,6 +25,14 @@ How = Literal["muscle control", "static optimisation", "policy"]
 """Where the activations come from: feedback on a simulation, an optimum per frame without one, or a learnt policy."""
 HOW: tuple[How, ...] = get_args(How)
 VERSION = 1
+GROUP, ACTING, SEED, BACKEND = "group", "acting", "seed", "backend"
+"""Settings that say to which group of clips a trial belongs, how a policy acted, what seeded that, who simulated it."""
+MEAN, SAMPLED = "mean actions", "sampled actions"
+"""Ways of acting."""
+UNGROUPED = "all clips"
+"""The group of a policy's trial that names none."""
+AGAIN = "make it again with `myotrack steer` or `myotrack validate`"
+"""What to do about a trial that cannot be used."""
 _TEXTS = ("name", "kind", "body", "body_hash", "ended")
 
 
@@ -124,6 +132,26 @@ class Trial:
         return slice(6 if self.free else 0, None)
 
     @property
+    def group(self) -> str:
+        """Of the clips it is judged with, as 'held-out clips'; empty if it is judged on its own."""
+        return self.settings.get(GROUP, UNGROUPED if self.kind == "policy" else "")
+
+    @property
+    def acting(self) -> str:
+        """How the policy acted; empty if nobody says."""
+        return self.settings.get(ACTING, "")
+
+    @property
+    def seed(self) -> str:
+        """Of what was drawn; empty if nobody says."""
+        return self.settings.get(SEED, "")
+
+    @property
+    def label(self) -> str:
+        """The clip, and what tells its trials from one another."""
+        return ", ".join(part for part in (self.name, self.acting, self.seed and f"seed {self.seed}") if part)
+
+    @property
     def simulated(self) -> bool:
         """Whether a body moved by its muscles, so that there are errors to judge."""
         return self.kind != "static optimisation"
@@ -147,7 +175,7 @@ class Trial:
         if (self.body, self.fingers) != (anatomy.name, anatomy.fingers) or self.body_hash != anatomy.hash:
             raise TrialError(
                 f"Trial '{self.name}' belongs to the body '{self.body}' of version {self.body_hash}, not to "
-                f"'{anatomy.name}' of version {anatomy.hash}; make it again with `myotrack steer`."
+                f"'{anatomy.name}' of version {anatomy.hash}; {AGAIN}."
             )
         if self.kind not in HOW:
             raise TrialError(f"Trial '{self.name}' is of no known kind: '{self.kind}'; there are {', '.join(HOW)}.")
@@ -170,6 +198,17 @@ class Trial:
                 raise TrialError(f"Trial '{self.name}' has numbers in '{name}' that are not finite.")
 
 
+def grouped(group: str, acting: str = MEAN, seed: int = 0) -> dict[str, str]:
+    """Settings by which trials are judged together.
+
+    Args:
+        group: Which clips, as 'held-out clips'.
+        acting: How the policy acts.
+        seed: Of the policy, or of what is drawn on the way: whatever several trials of a clip differ by.
+    """
+    return {GROUP: group, ACTING: acting, SEED: str(seed)}
+
+
 class TrialError(ValueError):
     """A trial or its file cannot be used. The message names it, the trouble and what to do, in one sentence."""
 
@@ -186,7 +225,7 @@ KIND = archive.Kind(
         **{name: archive.Column(_FLOATS, 3) for name in _SPATIAL},
         **{name: archive.Column(_FLOATS, optional=name in ("excitation", "emg")) for name in _FLAT},
     },
-    again="make it again with `myotrack steer`",
+    again=AGAIN,
     error=TrialError,
 )
 

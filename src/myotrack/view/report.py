@@ -11,26 +11,35 @@ from html import escape
 
 from myotrack.anatomy.model import BODIES, Anatomy
 from myotrack.anatomy.naming import side_of, stem_of
-from myotrack.validate.scorecard import METRICS, Metric, Score, Scorecard
+from myotrack.validate.metrics import BY_NAME, Metric, Score
+from myotrack.validate.scorecard import Scorecard
+from myotrack.validate.summary import TOGETHER, Summary
 from myotrack.validate.tracking import Spread, joint_errors, support_force
 from myotrack.validate.trials import Trial
-from myotrack.view.figures import pictures, title_of
+from myotrack.view.figures import Picture, pictures, title_of
 from myotrack.view.film import LONGEST
 
 ARROWS = {"lower": "lower is better", "higher": "higher is better", "neither": ""}
 CARDS = {
-    True: ("survival", "joint_error_mean", "hand_error_mean", "activation_mean", "residual_peak", "reserve_peak",
-           "support_weight_mean"),
-    False: ("activation_mean", "activation_saturated", "residual_rms", "residual_peak", "reserve_peak", "real_time"),
+    "muscle control": ("survival", "joint_error_mean", "hand_error_mean", "activation_mean", "residual_peak",
+                       "reserve_peak", "support_weight_mean"),
+    "static optimisation": ("activation_mean", "activation_saturated", "residual_rms", "residual_peak", "reserve_peak",
+                            "real_time"),
+    "policy": ("coverage_published", "coverage_strict", "landmark_error_mean", "hand_error_mean", "joint_error_mean",
+               "root_position_error", "activation_mean", "excitation_change"),
 }  # fmt: skip
-"""What stands beside the film of a trial that was simulated, and of one that was not."""
+"""What stands beside the film of a trial."""
+LINKS = 12
+"""Trials up to which the head of the page leads to each; of more the table does. Tuned: three lines of links."""
 ABOUT_KIND = {
     "muscle control": "Muscles were controlled so that the simulated body follows the reference motion: at every "
     "hundredth of a second the joint moments that keep it on course are shared among the muscles at least effort, and "
     "the physics decides what becomes of it.",
     "static optimisation": "Nothing was simulated: for every frame of the recorded motion the joint moments were "
     "computed and shared among the muscles at least effort.",
-    "policy": "A learnt policy commanded the muscles of the simulated body.",
+    "policy": "A learnt policy commanded the muscles of the simulated body; nothing else moved it. Errors are those "
+    "before the body first left its reference by the published rule, so they say little where few motions were kept to "
+    "the end. The small numbers under a mean are its 95 % interval, over motions of that kind.",
 }
 READING = (
     "<b>Activation</b> is how strongly a muscle is switched on, from 0 to 100 % of what it can do. It is computed, not "
@@ -59,11 +68,13 @@ class Shown:
     """An MP4."""
     no_film: str = "none was asked for"
     """Why there is no film."""
+    detail: bool = True
+    """Whether it gets a section of its own, beside its row in the table of all motions."""
 
     @property
     def anchor(self) -> str:
         """Where on the page it is."""
-        return "trial-" + "".join(letter if letter.isalnum() else "-" for letter in self.trial.name)
+        return "trial-" + "".join(letter if letter.isalnum() else "-" for letter in self.trial.label)
 
 
 @dataclass(frozen=True)
@@ -75,14 +86,21 @@ class Page:
     scorecard: Scorecard
     facts: Mapping[str, str] = field(default_factory=dict)
     """About the run: command, versions, machine, date."""
+    learning: Picture | None = None
+    """How a policy was learnt."""
 
     def html(self) -> str:
         """The page."""
         style = importlib.resources.files("myotrack").joinpath("data/report/report.css").read_text(encoding="utf-8")
+        alone = [shown for shown in self.shown if not shown.trial.group]
+        grouped = [shown for shown in self.shown if shown.trial.group]
         parts = [
             self._header(),
-            self._scores(),
-            *(_trial(shown, self.scorecard) for shown in self.shown),
+            self._groups(),
+            self._motions(grouped) if grouped else "",
+            self._scores(alone) if alone else "",
+            self._learnt(),
+            *(_trial(shown, self.name(shown), self.scorecard) for shown in self.detailed),
             self._reading(),
             self._made(),
         ]
@@ -97,19 +115,95 @@ class Page:
     def _header(self) -> str:
         kinds = ", ".join(dict.fromkeys(shown.trial.kind for shown in self.shown))
         bodies = "; ".join(dict.fromkeys(_body(shown) for shown in self.shown))
-        links = [f'<a href="#{shown.anchor}">{escape(shown.trial.name)}</a>' for shown in self.shown]
+        links = [f'<a href="#{shown.anchor}">{escape(self.name(shown))}</a>' for shown in self.detailed]
+        if len(links) > LINKS:
+            links = []
         links += ['<a href="#reading">How to read this page</a>', '<a href="#made">How it was made</a>']
         return (
             f'<header>\n<p class="kind">{escape(kinds.capitalize())}</p>\n<h1>{escape(self.title)}</h1>\n'
             f'<p class="soft">{escape(bodies)}</p>\n<nav>{"".join(links)}</nav>\n</header>'
         )
 
-    def _scores(self) -> str:
-        names = [shown.trial.name for shown in self.shown]
+    @property
+    def detailed(self) -> list[Shown]:
+        """The trials with sections of their own."""
+        return [shown for shown in self.shown if shown.detail]
+
+    def _learnt(self) -> str:
+        if self.learning is None:
+            return ""
+        picture = self.learning
+        return (
+            f"<h2>{escape(picture.title)}</h2>\n<figure><figcaption>{escape(picture.words)}</figcaption>\n"
+            f"{picture.svg()}</figure>"
+        )
+
+    def name(self, shown: Shown) -> str:
+        """The clip, and more where the page shows several trials of it."""
+        alike = sum(other.trial.name == shown.trial.name for other in self.shown) > 1
+        return shown.trial.label if alike else shown.trial.name
+
+    def _groups(self) -> str:
+        """Means over the clips of each group and way of acting, over all seeds where there are several."""
+        summaries = self.scorecard.summaries
+        if not summaries:
+            return ""
+        whole = {(summary.group, summary.acting) for summary in summaries if summary.seed == TOGETHER}
+        columns: dict[tuple[str, str, str], dict[str, Summary]] = {}
+        for summary in summaries:
+            if summary.seed == TOGETHER or (summary.group, summary.acting) not in whole:
+                column = columns.setdefault((summary.group, summary.acting, summary.seed), {})
+                column[summary.metric] = summary
+        head = "".join(
+            f'<th class="number">{escape(group)}<br><small>{_about(acting, column)}</small></th>'
+            for (group, acting, _), column in columns.items()
+        )
+        metrics = [metric for metric in self.scorecard.metrics if any(metric.name in each for each in columns.values())]
+        rows = "".join(
+            f"<tr><th>{escape(metric.title)} <small>{escape(metric.unit)}</small></th>"
+            f"{''.join(_mean(each, metric.name) for each in columns.values())}</tr>\n"
+            for metric in metrics
+        )
+        beside = f'<p class="note">{escape(str(self.scorecard.conditions))}.</p>' if self.scorecard.conditions else ""
+        return (
+            '<h2 class="first">Scorecard</h2>\n<div class="wide"><table class="many groups">\n'
+            f"<thead><tr><th>mean over motions</th>{head}</tr></thead>\n"
+            f"<tbody>\n{rows}</tbody>\n</table></div>\n{beside}"
+        )
+
+    def _motions(self, grouped: Sequence[Shown]) -> str:
+        """One row per motion, with what its cards hold."""
+        names = dict.fromkeys(name for shown in grouped for name in CARDS[shown.trial.kind])
+        metrics = [metric for name in names for metric in self.scorecard.metrics if metric.name == name]
+        head = "".join(
+            f'<th class="number">{escape(metric.title)}<br><small>{escape(metric.unit)}</small></th>'
+            for metric in metrics
+        )
+        rows = "".join(
+            f'<tr><th>{self._link(shown)}</th><td class="group">{escape(shown.trial.group)}</td>'
+            + "".join(_cell(self.scorecard.found(shown.trial, metric.name)) for metric in metrics)
+            + "</tr>\n"
+            for shown in grouped
+        )
+        return (
+            '<h2>Every motion</h2>\n<div class="wide"><table class="many">\n'
+            f"<thead><tr><th>motion</th><th>group</th>{head}</tr></thead>\n"
+            f"<tbody>\n{rows}</tbody>\n</table></div>"
+        )
+
+    def _link(self, shown: Shown) -> str:
+        """The name, leading to the section where there is one."""
+        name = escape(self.name(shown))
+        return f'<a href="#{shown.anchor}">{name}</a>' if shown.detail else name
+
+    def _scores(self, alone: Sequence[Shown]) -> str:
+        names = [shown.trial.name for shown in alone]
         head = "".join(f'<th class="number">{escape(name)}</th>' for name in names)
-        rows = [
-            _row(metric, [self.scorecard.at(name, metric.name) for name in names]) for metric in self.scorecard.metrics
-        ]
+        rows = []
+        for metric in self.scorecard.metrics:
+            scores = [self.scorecard.found(shown.trial, metric.name) for shown in alone]
+            if any(score is not None for score in scores):
+                rows.append(_row(metric, scores))
         return (
             '<h2 class="first">Scorecard</h2>\n<div class="wide"><table>\n'
             f"<thead><tr><th>measure</th>{head}<th>unit</th><th>what it means</th></tr></thead>\n"
@@ -119,14 +213,29 @@ class Page:
     def _reading(self) -> str:
         kinds = list(dict.fromkeys(shown.trial.kind for shown in self.shown))
         words = [*(escape(ABOUT_KIND[kind]) for kind in kinds), *READING]
-        return '<h2 id="reading">How to read this page</h2>\n' + "\n".join(f"<p>{text}</p>" for text in words)
+        measures = ""
+        if self.scorecard.summaries:
+            # The table of the groups has no room for them.
+            rows = "".join(
+                f"<dt>{escape(metric.title)}</dt><dd>{escape(metric.meaning)}{_better(metric)}</dd>"
+                for metric in self.scorecard.metrics
+            )
+            measures = f"\n<h3>The measures</h3>\n<dl>{rows}</dl>"
+        text = "\n".join(f"<p>{text}</p>" for text in words)
+        return f'<h2 id="reading">How to read this page</h2>\n{text}{measures}'
 
     def _made(self) -> str:
         rows = "".join(f"<dt>{escape(name)}</dt><dd>{_code(name, value)}</dd>" for name, value in self.facts.items())
         return f'<h2 id="made">How it was made</h2>\n<dl>{rows}</dl>\n<footer>Made with myotrack.</footer>'
 
 
-def report(title: str, shown: Sequence[Shown], scorecard: Scorecard, facts: Mapping[str, str] | None = None) -> str:
+def report(
+    title: str,
+    shown: Sequence[Shown],
+    scorecard: Scorecard,
+    facts: Mapping[str, str] | None = None,
+    learning: Picture | None = None,
+) -> str:
     """The page as one text of HTML.
 
     Args:
@@ -134,40 +243,71 @@ def report(title: str, shown: Sequence[Shown], scorecard: Scorecard, facts: Mapp
         shown: The trials, with their films.
         scorecard: Their scores.
         facts: About the run: command, versions, machine, date.
+        learning: How a policy was learnt.
     """
-    return Page(title, shown, scorecard, facts or {}).html()
+    return Page(title, shown, scorecard, facts or {}, learning).html()
 
 
 def _row(metric: Metric, scores: Sequence[Score | None]) -> str:
-    cells = "".join(
-        '<td class="number">–</td>'
-        if score is None
-        else f'<td class="number" title="{escape(score.source)}">{score.text}</td>'
-        for score in scores
-    )
-    arrow = ARROWS[metric.better]
-    better = f' <span class="better">({arrow})</span>' if arrow else ""
+    return f"<tr><th>{escape(metric.title)}</th>{''.join(map(_cell, scores))}{_meaning(metric)}</tr>\n"
+
+
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return '<td class="number">–</td>'
+    return f'<td class="number" title="{escape(score.source)}">{score.text}</td>'
+
+
+def _meaning(metric: Metric) -> str:
     return (
-        f'<tr><th>{escape(metric.title)}</th>{cells}<td class="unit">{escape(metric.unit)}</td>'
-        f'<td class="meaning">{escape(metric.meaning)}{better}</td></tr>\n'
+        f'<td class="unit">{escape(metric.unit)}</td><td class="meaning">{escape(metric.meaning)}{_better(metric)}</td>'
     )
 
 
-def _trial(shown: Shown, scorecard: Scorecard) -> str:
+def _better(metric: Metric) -> str:
+    arrow = ARROWS[metric.better]
+    return f' <span class="better">({arrow})</span>' if arrow else ""
+
+
+def _mean(column: Mapping[str, Summary], metric: str) -> str:
+    """A mean with its interval, and what does not show in them."""
+    summary = column.get(metric)
+    if summary is None:
+        return '<td class="number">–</td>'
+    most = max(each.interval.count for each in column.values())
+    remarks = [summary.ends]
+    if summary.interval.count < most:
+        remarks.append(f"{summary.interval.count} of {most} clips")
+    if summary.seeds is not None and summary.seeds.sd is not None:
+        remarks.append(f"sd of seeds {summary.seeds.sd:.{BY_NAME[metric].digits + 1}f}")
+    return f'<td class="number">{summary.text}<br><small>{"<br>".join(map(escape, remarks))}</small></td>'
+
+
+def _about(acting: str, column: Mapping[str, Summary]) -> str:
+    """What a column is a mean of."""
+    clips = max(summary.interval.count for summary in column.values())
+    some = next(iter(column.values()))
+    seeds = some.seed and f"seed {some.seed}"
+    if some.seeds is not None:
+        seeds = f"{some.seeds.count} seeds"
+    count = f"{clips} {'clip' if clips == 1 else 'clips'}{', ' if seeds else ''}{seeds}"
+    return "<br>".join(escape(part) for part in (acting, count) if part)
+
+
+def _trial(shown: Shown, name: str, scorecard: Scorecard) -> str:
     trial = shown.trial
     figures = "\n".join(
         f"<h3>{escape(picture.title)}</h3>\n<figure><figcaption>{escape(picture.words)}</figcaption>\n{picture.svg()}</figure>"
         for picture in pictures(trial, shown.anatomy)
+        # A policy is asked for no moments.
+        if not (picture.name == "moments" and trial.kind == "policy")
     )
     ended = f'<p class="early"><b>Ended early:</b> {escape(trial.ended)}.</p>\n' if trial.ended else ""
     cards = "".join(
-        _card(score)
-        for name in CARDS[trial.simulated]
-        for score in [scorecard.at(trial.name, name)]
-        if score is not None
+        _card(score) for metric in CARDS[trial.kind] for score in [scorecard.found(trial, metric)] if score is not None
     )
     return (
-        f'<section id="{shown.anchor}">\n<h2>{escape(trial.name)}</h2>\n{ended}<div class="summary">\n'
+        f'<section id="{shown.anchor}">\n<h2>{escape(name)}</h2>\n{ended}<div class="summary">\n'
         f'<div class="film">{_film(shown)}</div>\n<div class="words"><p>{escape(summary(trial, shown.anatomy))}</p>\n'
         f'<div class="cards">{cards}</div></div>\n</div>\n{figures}\n'
         f"<h3>Where it comes from</h3>\n{_origin(shown)}\n</section>"
@@ -209,7 +349,7 @@ def _named(where: str) -> str:
 
 
 def _card(score: Score) -> str:
-    metric = next(metric for metric in METRICS if metric.name == score.metric)
+    metric = BY_NAME[score.metric]
     return (
         f'<div class="card"><strong>{score.text} <small>{escape(score.unit)}</small></strong>'
         f"<span>{escape(metric.title)}</span></div>"

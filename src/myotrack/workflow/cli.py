@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from myotrack.workflow.cli_learn import ExportCommand, TrainCommand, ValidateCommand
 from myotrack.workflow.debug import DEBUG, debugging
 from myotrack.workflow.typed import remember
 
@@ -183,60 +184,12 @@ class SteerCommand:
 
 
 @dataclass(frozen=True)
-class TrainCommand:
-    """Train a policy: one network from what a body senses to the excitations of its muscles.
-
-    Try `myotrack train arms --out runs/arms`, which takes three minutes on two cores; then with recordings of your own:
-    `myotrack retarget recordings --body arms --out clips`, `myotrack train arms --clips clips --out runs/mine`.
-    A run can be stopped at any time (Ctrl-C) and gone on with (--resume).
-    The exit status is 1 if learning was stopped or has diverged.
-    """
-
-    recipe: Annotated[Literal["arms", "arms-ppo", "finetune"], tyro.conf.Positional]
-    """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
-    'finetune': a policy (--begin) learns new clips in a minute."""
-    out: Path
-    """Folder of the run."""
-    clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Clips to learn beside the built-in motions, made by `myotrack retarget`."""
-    test_share: float = 0.2
-    """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all."""
-    begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run or policy to begin with, for 'finetune'."""
-    fingers: bool = False
-    """With moving fingers and their muscles: 126 instead of 64."""
-    minutes: float | None = None
-    """Time for learning; the recipe's own if no end is given."""
-    steps: int | None = None
-    """Control steps over all worlds, instead; with the same seed the result is the same on one machine."""
-    target: float | None = None
-    """Mean reward per control step at which learning ends early."""
-    worlds: int | None = None
-    """How many bodies at once; the recipe's own if not given."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where bodies and networks live."""
-    seed: int = 0
-    """Of everything that is drawn."""
-    resume: bool = False
-    """Go on with the run in --out, with its own recipe and choices; --minutes or --steps may give it more."""
-    json: bool = False
-    """Print one JSON object on standard output."""
-    force: bool = False
-    """Replace a run that is there already."""
-
-    def run(self) -> int:
-        """Train and print."""
-        from myotrack.workflow.train import train
-
-        return train(self)
-
-
-@dataclass(frozen=True)
 class DemoCommand:
-    """Muscles at work: arms that drink, and a full body that walks while it is held at the pelvis.
+    """The whole pipeline: a network learns to move arms by their muscles, is judged on motions it has never seen, and a
+    page with films tells how well; a full body walks beside it, by muscle control alone.
 
-    Both motions come with myotrack, and a page tells how well they went. Takes one to two minutes on two cores; then
-    try a recording of your own with `myotrack steer`.
+    All motions come with myotrack. Takes about three minutes on two cores; then try recordings of your own with
+    `myotrack retarget`, `myotrack train` and `myotrack steer`.
     """
 
     out: Path = Path("runs/demo")
@@ -335,7 +288,9 @@ class Myotrack:
         | Annotated[ClipsCommand, tyro.conf.subcommand("clips")]
         | Annotated[SteerCommand, tyro.conf.subcommand("steer")]
         | Annotated[TrainCommand, tyro.conf.subcommand("train")]
+        | Annotated[ValidateCommand, tyro.conf.subcommand("validate")]
         | Annotated[ReportCommand, tyro.conf.subcommand("report")]
+        | Annotated[ExportCommand, tyro.conf.subcommand("export")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
     ) = field()

@@ -1,17 +1,23 @@
 """The page of a run: films and figures of its trials into report.html; `myotrack report`."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from myotrack.train.log import LOG, read_log
 from myotrack.validate.scorecard import Scorecard
+from myotrack.validate.trials import Trial
 from myotrack.view.film import film
+from myotrack.view.learning import learning_curve
 from myotrack.view.report import Shown, report
 from myotrack.workflow.run import REPORT, SCORECARD, Run, open_run, write_text
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import ReportCommand
 
+JUDGED_BY = "landmark_error_mean"
+"""Metric that tells which trials of a group are looked at."""
 NOT_WANTED = "the page was made with --no-video"
 
 
@@ -39,22 +45,38 @@ def write_page(run: Run, video: bool, tell: Callable[[str, int, int], None]) -> 
     Returns:
         Whether there are films, and why not.
     """
+    card = Scorecard.of(run.trials)
     shown, no_film = [], "" if video else NOT_WANTED
+    closely = looked_at([trial for trial, _ in run.trials], card)
     for trial, anatomy in run.trials:
         content = None
-        if not no_film:
+        if not no_film and trial.label in closely:
             try:
                 what = f"drawing {trial.name}"
                 content = film(trial, anatomy, lambda done, total, what=what: tell(what, done, total))
             except OSError as error:
                 no_film = str(error)
-        shown.append(Shown(trial, anatomy, content, no_film or NOT_WANTED))
+        shown.append(Shown(trial, anatomy, content, no_film or NOT_WANTED, trial.label in closely))
     tell("writing the report", 0, 0)
-    card = Scorecard.of(run.trials)
     card.save(run.folder / SCORECARD)
     title = str(run.experiment.get("title") or "A run")
-    write_text(run.folder / REPORT, report(title, shown, card, _facts(run)))
+    curve = learning_curve(read_log(run.folder / LOG))
+    write_text(run.folder / REPORT, report(title, shown, card, _facts(run), curve))
     return not no_film, no_film
+
+
+def looked_at(trials: Sequence[Trial], card: Scorecard) -> set[str]:
+    """Labels of the trials with sections of their own: those on their own, and of every group the middle and the last.
+
+    The middle one has the median landmark error of its group, the last the greatest.
+    """
+    chosen = {trial.label for trial in trials if not trial.group}
+    for group in {(trial.group, trial.acting) for trial in trials if trial.group}:
+        mine = [trial for trial in trials if (trial.group, trial.acting) == group]
+        errors = [score.value if (score := card.found(trial, JUDGED_BY)) else math.inf for trial in mine]
+        ranked = [mine[index] for index in sorted(range(len(mine)), key=errors.__getitem__)]
+        chosen |= {ranked[(len(ranked) - 1) // 2].label, ranked[-1].label}
+    return chosen
 
 
 def _facts(run: Run) -> dict[str, str]:

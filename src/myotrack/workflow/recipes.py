@@ -11,7 +11,6 @@ from typing import Literal
 from myotrack.clips.builtin import varied
 from myotrack.track.task import Task
 from myotrack.train.clone import CloneSettings
-from myotrack.train.networks import NetworkSettings
 from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
@@ -47,7 +46,7 @@ class Experiment:
     fingers: bool = False
     clips: ClipChoice = field(default_factory=ClipChoice)
     task: Task = field(default_factory=Task)
-    policy: PolicySettings = field(default_factory=lambda: PolicySettings(std=0.1, lowest_std=0.02))
+    policy: PolicySettings = field(default_factory=lambda: PolicySettings(std=0.15, lowest_std=0.02))
     clone: CloneSettings | None = field(default_factory=CloneSettings)
     """Cloning of muscle control comes first; left out if none."""
     ppo: PPOSettings | None = None
@@ -94,11 +93,9 @@ def finetune() -> Experiment:
 def anchored() -> PPOSettings:
     """Trial and error that does not forget what was cloned. Tuned: docs/training.md tells what each choice is for."""
     return PPOSettings(
-        actor=OptimiserSettings(rate=1e-4), anchor=1.0, anchor_half_life=5e5, warm_up=8, learn_scale=False,
-        divergence=0.005,
+        actor=OptimiserSettings(rate=3e-5), lowest_rate=1e-7, anchor=1.0, anchor_half_life=5e5, warm_up=8,
+        learn_scale=False, divergence=0.005,
     )  # fmt: skip
 
 
 RECIPES = {"arms": arms, "arms-ppo": arms_ppo, "finetune": finetune}
-SMALL = NetworkSettings(width=128, blocks=1)
-"""For tests and first looks."""

@@ -108,6 +108,38 @@ def fill(stage: Path, trials: Sequence[tuple[Trial, Anatomy]], experiment: dict[
     return Run(stage, about, tuple(trials))
 
 
+def put_trials(folder: Path, about: dict[str, Any], trials: Sequence[tuple[Trial, Anatomy]]) -> Run:
+    """Put trials into a run that is there, in place of those from before.
+
+    New files come first, then the list of them, and the old ones go last: at every moment the run names trials that are
+    there.
+
+    Args:
+        folder: Of the run.
+        about: What it tells of itself.
+        trials: Each with its body.
+
+    Raises:
+        OSError: Something cannot be written; then the run is as it was.
+    """
+    mark = secrets.token_hex(2)
+    names = [f"{name.removesuffix('.npz')}-{mark}.npz" for name in file_names([trial.label for trial, _ in trials])]
+    try:
+        for name, (trial, anatomy) in zip(names, trials, strict=True):
+            save(trial, folder / TRIALS / name, anatomy)
+        bodies = {trial.name: {"body": trial.body, "hash": trial.body_hash} for trial, _ in trials}
+        told = about | {"trials": names, "bodies": bodies}
+        write_text(folder / EXPERIMENT, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    except OSError:
+        for name in names:
+            (folder / TRIALS / name).unlink(missing_ok=True)
+        raise
+    for path in (folder / TRIALS).glob("*.npz"):
+        if path.name not in names:
+            path.unlink()
+    return Run(folder, told, tuple(trials))
+
+
 def about_run() -> dict[str, Any]:
     """What every run tells of how it was made."""
     versions = {"myotrack": __version__, **{name: installed(name) for name in PACKAGES}}
@@ -132,7 +164,10 @@ def open_run(folder: Path) -> Run:
         )
     names = experiment.get("trials")
     if not isinstance(names, list) or not names or not all(_is_file_name(name) for name in names):
-        raise ValueError(f"{folder / EXPERIMENT}: it names no trials; make the run again with `myotrack steer`.")
+        raise ValueError(
+            f"{folder / EXPERIMENT}: it names no trials; make it again with `myotrack steer`, or its policy's trials "
+            "with `myotrack validate`."
+        )
     trials = []
     for name in names:
         trial = load(folder / TRIALS / name)

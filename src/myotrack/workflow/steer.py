@@ -109,17 +109,12 @@ class Steering:
 def steer(command: "SteerCommand") -> int:
     """Steer, tell, and print a table or one JSON object; 1 if a trial ended before its motion."""
     choices = Steering(**{choice.name: getattr(command, choice.name) for choice in fields(Steering)})
-    return told(choices, command.json)
-
-
-def told(choices: Steering, as_json: bool, make: Callable[[Steering, Tell], Run] | None = None) -> int:
-    """As `steer_motions`, with a bar meanwhile and a table or one JSON object at the end."""
     begin = time.perf_counter()
     with progress() as tell:
-        run = (make or steer_motions)(choices, tell)
+        run = steer_motions(choices, tell)
     wall = time.perf_counter() - begin
     card = Scorecard.of(run.trials)
-    if as_json:
+    if command.json:
         print_json(as_report(run, card, wall))
     else:
         print_scores(run, card)

@@ -24,7 +24,7 @@ from myotrack.workflow.learning import Lesson, lesson_of, one_thread
 from myotrack.workflow.output import errors, print_json
 from myotrack.workflow.plain import as_plain
 from myotrack.workflow.policies import POLICY, open_policy, read_experiment, save_policy
-from myotrack.workflow.recipes import RECIPES, Experiment
+from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment
 from myotrack.workflow.run import EXPERIMENT, about_run, check_place, experiment_of, write_text
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         )
     first = open_policy(begin)
     known = first.experiment.clips.builtin[: experiment.rehearsed]
-    choice = replace(experiment.clips, builtin=known, judged=first.experiment.clips.judged, test_share=0.0)
+    choice = ClipChoice(known, first.experiment.clips.judged, clips, test_share=0.0)
     return replace(
         experiment,
         body=first.experiment.body,

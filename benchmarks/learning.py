@@ -1,0 +1,174 @@
+"""How well a policy follows motions that it has never seen, after minutes of learning.
+
+    python benchmarks/learning.py --clips CLIPS --part seeds        three seeds, judged on clips and persons held out
+    python benchmarks/learning.py --clips CLIPS --part robust       the first seed's policy, disturbed
+    python benchmarks/learning.py --clips CLIPS --part finetune     the first seed's policy learns one more recording
+    python benchmarks/learning.py --part ppo                     trial and error after cloning, where the teacher errs
+
+CLIPS is a folder made by `myotrack retarget ../shared/data/cmu_bvh --body arms --out CLIPS`. Runs lie in --out and are
+used again by the other parts.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.clips.clip import Clip
+from myotrack.clips.store import load, save
+from myotrack.track.disturb import Disturbance
+from myotrack.track.task import Task
+from myotrack.train.ppo import PPOSettings
+from myotrack.train.trainer import Progress
+from myotrack.validate.scorecard import Scorecard
+from myotrack.validate.trials import Trial
+from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, one_thread
+from myotrack.workflow.policies import StoredPolicy, open_policy
+from myotrack.workflow.recipes import Experiment, anchored, arms, finetune
+from myotrack.workflow.train import fine_tuning, learn, line_of
+from myotrack.workflow.validate import Examination, judged, kept_clips
+
+METRICS = ("success_published", "success_strict", "landmark_error_mean", "hand_error_mean", "joint_error_mean",
+           "activation_mean")  # fmt: skip
+DISTURBANCES = {
+    "none": Disturbance(),
+    "hands 0.3 kg heavier": Disturbance(hand_load=0.3),
+    "hands 1 kg heavier": Disturbance(hand_load=1.0),
+    "muscles 20 % weaker": Disturbance(weakness=0.2),
+    "muscles 40 % weaker": Disturbance(weakness=0.4),
+    "strength of each muscle +-30 %": Disturbance(strength=0.3),
+    "excitation noise 10 %": Disturbance(noise=0.1),
+    "excitation noise 30 %": Disturbance(noise=0.3),
+    "late by 10 ms": Disturbance(delay=1),
+    "late by 20 ms": Disturbance(delay=2),
+    "late by 40 ms": Disturbance(delay=4),
+    "hands pushed, 20 N for 0.1 s, once a second": Disturbance(push=20.0),
+    "hands pushed, 60 N for 0.1 s, once a second": Disturbance(push=60.0),
+}
+IMPERFECT = Disturbance(mass=0.1, strength=0.2, weakness=0.3, hand_load=0.3)
+"""Of what muscle control knows nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train and judge."""
+
+    part: Literal["seeds", "robust", "finetune", "ppo"] = "seeds"
+    clips: Path | None = None
+    """Folder of recorded clips of the arms; built-in motions alone if not given."""
+    out: Path = Path("runs/learning")
+    """Where the runs are put."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    minutes: float = 3.0
+    fingers: bool = False
+    """126 muscles instead of 64."""
+    new: str = "14_07"
+    """The recording that is learnt in fine-tuning, of a person held out before."""
+
+
+def main(command: Command) -> None:
+    """Measure and print a JSON object per row."""
+    one_thread()
+    {"seeds": seeds, "robust": robust, "finetune": tuned, "ppo": ppo}[command.part](command)
+
+
+def trained(command: Command, experiment: Experiment, name: str) -> StoredPolicy:
+    """A run of that name: the one that is there, or a new one."""
+    folder = command.out / f"{name}{'-fingers' if experiment.fingers else ''}"
+    if not (folder / "policy.safetensors").exists():
+        outcome = learn(experiment, folder, lambda what, done, total: None, show, force=True)
+        speed = round(outcome.steps / outcome.seconds)
+        told = {"learning_s": round(outcome.seconds), "steps": outcome.steps, "steps_per_s": speed, "how": outcome.how}
+        print(json.dumps({"run": folder.name} | told), flush=True)
+    return open_policy(folder)
+
+
+def show(progress: Progress) -> None:
+    """Only now and then."""
+    if progress.row["row"] % 10 == 0:
+        print(f"# {progress.seconds:.0f} s, {line_of(progress)}", flush=True)
+
+
+def judge(policy: StoredPolicy, groups: dict[str, tuple[Clip, ...]], how: Examination, about: dict) -> list[Trial]:
+    """Print a row per group."""
+    anatomy = Anatomy.load(policy.experiment.body, policy.experiment.fingers)
+    begin = time.perf_counter()
+    trials = judged(policy, policy.network(anatomy), anatomy, groups, how, lambda what, done, total: None)
+    card = Scorecard.of([(trial, anatomy) for trial in trials])
+    for group in groups:
+        means = {each.metric: each for each in card.summaries if each.group == group and each.metric in METRICS}
+        row = {name: f"{means[name].text} ({means[name].ends})" for name in METRICS if name in means}
+        seconds = round(time.perf_counter() - begin)
+        print(json.dumps(about | {"group": group, "n": len(groups[group])} | row | {"judging_s": seconds}), flush=True)
+    return trials
+
+
+def seeds(command: Command) -> None:
+    """The same recipe with several seeds; the split of persons is the same for all."""
+    for seed in command.seeds:
+        choice = replace(arms().clips, folder=command.clips)
+        experiment = replace(arms(), clips=choice, seed=seed, minutes=command.minutes, fingers=command.fingers)
+        policy = trained(command, experiment, f"seed{seed}")
+        groups = kept_clips(policy, Anatomy.load("arms", command.fingers), lambda what, done, total: None)
+        trials = judge(policy, groups, Examination(), {"seed": seed, "fingers": command.fingers})
+        lost = [trial.name for trial in trials if trial.ended]
+        print(json.dumps({"seed": seed, "lost": lost}), flush=True)
+
+
+def robust(command: Command) -> None:
+    """Held-out clips under disturbances that the policy has never felt."""
+    policy = open_policy(command.out / "seed0")
+    groups = kept_clips(policy, Anatomy.load("arms"), lambda what, done, total: None)
+    held = {STRANGE_BUILTIN: groups[STRANGE_BUILTIN]}
+    for name, disturbance in DISTURBANCES.items():
+        judge(policy, held, Examination(disturbance=disturbance), {"disturbance": name})
+
+
+def tuned(command: Command) -> None:
+    """One more recording in a minute: before and after, on it and on the old clips."""
+    if command.clips is None:
+        raise SystemExit("Fine-tuning needs recorded clips: --clips.")
+    anatomy, first = Anatomy.load("arms"), open_policy(command.out / "seed0")
+    folder = command.out / "new"
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = load(command.clips / f"{command.new}.npz")
+    save(clip, folder / f"{command.new}.npz", anatomy)
+    old = kept_clips(first, anatomy, lambda what, done, total: None)
+    groups = {"the new clip": (clip,), LEARNT: old[LEARNT], STRANGE_BUILTIN: old[STRANGE_BUILTIN]}
+    judge(first, groups, Examination(), {"policy": "before"})
+    experiment = fine_tuning(finetune(), command.out / "seed0", folder)
+    second = trained(command, experiment, "finetuned")
+    judge(second, groups, Examination(), {"policy": "after"})
+
+
+def ppo(command: Command) -> None:
+    """Cloning alone, then trial and error in three ways, on bodies of which the teacher knows nothing."""
+    ways: dict[str, PPOSettings] = {
+        "plain": PPOSettings(),
+        "slow": replace(anchored(), anchor=0.0),
+        "slow, anchored": anchored(),
+    }
+    taught, tried = 60_000, 150_000
+    task = Task(disturbance=IMPERFECT)
+    for seed in command.seeds:
+        base = replace(arms(), task=task, seed=seed, minutes=None, steps=taught)
+        clone = trained(command, base, f"clone{seed}")
+        groups = kept_clips(clone, Anatomy.load("arms"), lambda what, done, total: None)
+        held: dict[str, Sequence[Clip]] = {STRANGE_BUILTIN: groups[STRANGE_BUILTIN]}
+        judge(clone, held, Examination(seed=seed), {"seed": seed, "way": "clone"})
+        for way, settings in ways.items():
+            # The clone of the same seed and steps is the same, so each way begins with what was judged above.
+            experiment = replace(base, ppo=settings, steps=taught + tried, clone_share=taught / (taught + tried))
+            policy = trained(command, experiment, f"{way.replace(' ', '-').replace(',', '')}{seed}")
+            judge(policy, held, Examination(seed=seed), {"seed": seed, "way": way})
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main(tyro.cli(Command))

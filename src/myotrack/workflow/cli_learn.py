@@ -1,0 +1,109 @@
+"""The command line of learning: what `train` and `validate` take. Heavy libraries are loaded by what runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """Train a policy: one network from what a body senses to the excitations of its muscles.
+
+    Try `myotrack train arms --out runs/arms`, which takes three minutes on two cores; then with recordings of your own:
+    `myotrack retarget recordings --body arms --out clips`, `myotrack train arms --clips clips --out runs/mine`.
+    A run can be stopped at any time (Ctrl-C) and gone on with (--resume).
+    The exit status is 1 if learning was stopped or has diverged.
+    """
+
+    recipe: Annotated[Literal["arms", "arms-ppo", "finetune"], tyro.conf.Positional]
+    """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
+    'finetune': a policy (--begin) learns new clips in a minute."""
+    out: Path
+    """Folder of the run."""
+    clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Clips to learn beside the built-in motions, made by `myotrack retarget`."""
+    test_share: float = 0.2
+    """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all."""
+    begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """Run or policy to begin with, for 'finetune'."""
+    fingers: bool = False
+    """With moving fingers and their muscles: 126 instead of 64."""
+    minutes: float | None = None
+    """Time for learning; the recipe's own if no end is given."""
+    steps: int | None = None
+    """Control steps over all worlds, instead; with the same seed the result is the same on one machine."""
+    target: float | None = None
+    """Mean reward per control step at which learning ends early."""
+    worlds: int | None = None
+    """How many bodies at once; the recipe's own if not given."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where bodies and networks live."""
+    seed: int = 0
+    """Of everything that is drawn."""
+    resume: bool = False
+    """Go on with the run in --out, with its own recipe and choices; --minutes or --steps may give it more."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+    force: bool = False
+    """Replace a run that is there already."""
+
+    def run(self) -> int:
+        """Train and print."""
+        from myotrack.workflow.train import train
+
+        return train(self)
+
+
+@dataclass(frozen=True)
+class ValidateCommand:
+    """Judge a policy: it performs every motion once, and a page tells how well.
+
+    Try `myotrack validate runs/arms`. Motions are judged in groups: some that were learnt, built-in ones that were not,
+    and those of persons that the policy has never seen. Who counts as lost, by two rules, stands with the numbers.
+    The exit status is 1 if a motion that was not learnt is lost.
+    """
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run, which gets trials/, scorecard.json and report.html."""
+    clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Judge by these clips instead of those that the run kept for it."""
+    sampled: bool = False
+    """Judge drawn actions, too, not only their mean."""
+    seed: int = 0
+    """Of what is drawn."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the bodies live."""
+    video: bool = True
+    """Draw films of a few motions."""
+    json: bool = False
+    """Print one JSON object on standard output: every score, and means by group."""
+
+    def run(self) -> int:
+        """Judge and print."""
+        from myotrack.workflow.validate import validate
+
+        return validate(self)
+
+
+@dataclass(frozen=True)
+class ExportCommand:
+    """Write the policy of a run as one ONNX file: from observation to muscle excitations, scales included.
+
+    The file tells the order of observations and muscles and the version of the body, and is checked against torch.
+    Needs `pip install 'myotrack[export]'`.
+    """
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run, or a policy."""
+    out: Path
+    """The file, ending in '.onnx'."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def run(self) -> int:
+        """Write and print."""
+        from myotrack.workflow.export import export
+
+        return export(self)

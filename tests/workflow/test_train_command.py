@@ -1,0 +1,254 @@
+"""`myotrack train` and `validate`: a run's folder, going on, starting from another policy, and what is refused."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.clips.builtin import builtin
+from myotrack.clips.store import save
+from myotrack.track.action import Correction
+from myotrack.track.task import Task
+from myotrack.train import checkpoint
+from myotrack.train.checkpoint import CheckpointError
+from myotrack.train.clone import CloneSettings
+from myotrack.train.log import LOG, read_log
+from myotrack.train.networks import NetworkSettings
+from myotrack.train.policy import PolicySettings
+from myotrack.train.ppo import PPOSettings
+from myotrack.validate.scorecard import Scorecard
+from myotrack.workflow import learning, page
+from myotrack.workflow.cli import main
+from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, clip_groups
+from myotrack.workflow.policies import POLICY, open_policy
+from myotrack.workflow.recipes import ClipChoice, Experiment, arms, finetune
+from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
+from myotrack.workflow.train import fine_tuning, learn
+from myotrack.workflow.validate import Examination, examine
+
+SMALL = CloneSettings(first_steps=12, steps=8, updates=4, batch=32)
+
+
+def experiment(**changes: object) -> Experiment:
+    """Everything small: what is learnt does not matter here."""
+    small = replace(
+        arms(),
+        clips=ClipChoice(builtin=("reach~0",), judged=("drink",)),
+        policy=PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.1),
+        clone=SMALL,
+        worlds=4,
+        minutes=None,
+        steps=4 * (12 + 8),
+    )
+    return replace(small, **changes)
+
+
+def quiet(*words: object) -> None:
+    pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short() -> Iterator[None]:
+    """Half a second of every built-in motion."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "builtin", lambda name, anatomy: builtin(name, anatomy).part(0.5, 1.0))
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    outcome = learn(experiment(), folder, quiet, quiet)
+    assert outcome.how == "finished"
+    return folder
+
+
+def status(*words: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    return int(left.value.code or 0)
+
+
+def test_a_run_tells_what_it_learnt_and_how(run: Path, arms: Anatomy) -> None:
+    about = json.loads((run / EXPERIMENT).read_text())
+    assert about["body_hash"] == arms.hash
+    assert about["clips"] == {"learnt": ["reach~0"], "judged": {STRANGE_BUILTIN: ["drink"]}}
+    assert "0.3 m" in about["termination"]
+    assert sum(size for _, _, size in about["observation"]) == 211
+    [row] = read_log(run / LOG)
+    assert row["steps_total"] == 80
+    assert {"score", "loss", "landmark_error", "failed", "time_teacher"} <= row.keys()
+    stored = open_policy(run)
+    assert stored.experiment == experiment()
+    assert stored.clips == ("reach~0",)
+    assert stored.network(arms).mean(torch.zeros(2, 211)).shape == (2, arms.model.nu)
+
+
+def test_a_checkpoint_is_a_policy_too(run: Path, arms: Anatomy) -> None:
+    last = open_policy(run / "checkpoints" / "last.safetensors").network(arms)
+    for one, other in zip(last.parameters(), open_policy(run).network(arms).parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_going_on_equals_not_having_stopped(run: Path, tmp_path: Path, arms: Anatomy) -> None:
+    longer = experiment(steps=80 + 3 * 32)
+    learn(longer, tmp_path / "whole", quiet, quiet)
+    learn(experiment(), tmp_path / "parts", quiet, quiet)
+    assert learn(longer, tmp_path / "parts", quiet, quiet, resume=True).steps == 80 + 3 * 32
+    whole, parts = (open_policy(tmp_path / name).tensors for name in ("whole", "parts"))
+    for name, value in whole.items():
+        assert torch.equal(value, parts[name]), name
+    assert not torch.equal(whole["network.last.weight"], open_policy(run).tensors["network.last.weight"])
+
+
+def test_trial_and_error_follows_cloning(tmp_path: Path) -> None:
+    ppo = PPOSettings(steps=4, epochs=1, minibatches=1, anchor=1.0, anchor_rows=8, learn_scale=False)
+    both = experiment(ppo=ppo, steps=2 * 80, clone_share=0.5)
+    learn(both, tmp_path / "both", quiet, quiet)
+    stages = [row["stage"] for row in read_log(tmp_path / "both" / LOG)]
+    assert stages == ["clone"] + ["ppo"] * 5
+    alone = experiment(ppo=replace(ppo, anchor=0.0), clone=None)
+    learn(alone, tmp_path / "alone", quiet, quiet)
+    assert {row["stage"] for row in read_log(tmp_path / "alone" / LOG)} == {"ppo"}
+
+
+def test_a_policy_is_judged_on_what_it_learnt_and_on_what_it_did_not(run: Path) -> None:
+    found = examine(run, None, Examination(), False, quiet)
+    assert [(trial.name, trial.group, trial.kind) for trial, _ in found.trials] == [
+        ("reach~0", LEARNT, "policy"),
+        ("drink", STRANGE_BUILTIN, "policy"),
+    ]
+    again = open_run(run)
+    assert [trial.name for trial, _ in again.trials] == ["reach~0", "drink"]
+    card = Scorecard.of(again.trials)
+    assert {summary.group for summary in card.summaries} == {LEARNT, STRANGE_BUILTIN}
+    text = (run / REPORT).read_text()
+    assert "How it was learnt" not in text  # One row is no curve.
+    assert STRANGE_BUILTIN in text
+    # Once more: the trials from before are gone, their successors are named.
+    examine(run, None, Examination(), False, quiet)
+    assert len(list((run / "trials").iterdir())) == 2
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examine(run, None, Examination(), False, quiet)
+    before = (run / REPORT).read_text()
+
+    def full(path: Path, text: str) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(page, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        examine(run, None, Examination(), False, quiet)
+    assert (run / REPORT).read_text() == before
+    assert (run / SCORECARD).exists()
+    assert len(open_run(run).trials) == 2
+
+
+def test_fine_tuning_begins_with_what_the_policy_knows(run: Path, tmp_path: Path, arms: Anatomy) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    save(replace(builtin("wave", arms).part(1.0, 1.5), name="mine"), clips / "mine.npz", arms)
+    choice = replace(fine_tuning(finetune(), run, clips), clone=SMALL, worlds=4, minutes=None, steps=20)
+    assert choice.policy == experiment().policy
+    assert choice.clips.builtin == ("reach~0",)
+    learn(choice, tmp_path / "tuned", quiet, quiet)
+    first, second = open_policy(run), open_policy(tmp_path / "tuned")
+    assert second.clips == ("reach~0", "mine")
+    # The scales of the observation stay; the weights begin with the old ones and have moved a little.
+    assert torch.equal(first.tensors["normaliser.mean"], second.tensors["normaliser.mean"])
+    apart = (first.tensors["network.first.weight"] - second.tensors["network.first.weight"]).abs().max()
+    assert 0 < float(apart) < 0.05
+
+
+def test_recorded_persons_are_learnt_or_judged_never_both(tmp_path: Path, arms: Anatomy) -> None:
+    reach = builtin("reach", arms).part(0.5, 1.0)
+    for person in ("a", "b", "c"):
+        for number in (1, 2):
+            save(replace(reach, name=f"{person}{number}", subject=person), tmp_path / f"{person}{number}.npz", arms)
+    groups = clip_groups(ClipChoice(builtin=(), judged=(), folder=tmp_path, test_share=0.3), arms, quiet)
+    learnt, judged = {clip.name for clip in groups.learnt}, {clip.name for clip in groups.judged[STRANGE_PERSON]}
+    assert learnt | judged == {"a1", "a2", "b1", "b2", "c1", "c2"}
+    assert not {name[0] for name in learnt} & {name[0] for name in judged}
+    with pytest.raises(ValueError, match="There is no motion to learn"):
+        clip_groups(ClipChoice(builtin=(), judged=("reach",)), arms, quiet)
+
+
+def test_a_policy_of_another_body_is_refused(run: Path, tmp_path: Path, arms: Anatomy) -> None:
+    tensors, about = checkpoint.load(run / POLICY)
+    other = tmp_path / POLICY
+    checkpoint.save(other, tensors, about | {"body_hash": "0123456789abcdef"})
+    with pytest.raises(
+        CheckpointError, match=f"made for another version of the body 'arms' \\(0123456789abcdef, now {arms.hash}"
+    ):
+        open_policy(other).network(arms)
+    checkpoint.save(other, {name: value for name, value in tensors.items() if name != "log_std"}, about)
+    with pytest.raises(CheckpointError, match="these weights do not fit the network"):
+        open_policy(other).network(arms)
+    about["experiment"]["worlds"] = "many"
+    checkpoint.save(other, tensors, about)
+    with pytest.raises(CheckpointError, match="worlds is 'many', and should be of the type int"):
+        open_policy(other)
+
+
+def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Muscle control cannot teach the full body"):
+        learn(experiment(body="full"), tmp_path / "a", quiet, quiet)
+    with pytest.raises(ValueError, match="its action is `Direct`"):
+        learn(experiment(task=Task(action=Correction())), tmp_path / "b", quiet, quiet)
+    with pytest.raises(ValueError, match="There is nothing to learn by"):
+        experiment(clone=None)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "arms", "--out", "{tmp}", "--resume"), "there is no training to go on with"),
+        (("train", "finetune", "--out", "{tmp}"), "Fine-tuning needs a policy to begin with"),
+        (("train", "arms", "--begin", "{run}", "--out", "{tmp}"), "--begin is for the recipe 'finetune'"),
+        (("train", "arms", "--out", "{run}", "--clips", "{run}"), "there is a run already"),
+        (("train", "arms", "--out", "{tmp}", "--clips", "{tmp}"), "there are no clips here"),
+        (("validate", "{tmp}"), "there is no run here"),
+    ],
+)
+def test_bad_choices_get_one_sentence_and_status_2(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
+) -> None:
+    assert status(*(word.format(run=run, tmp=tmp_path) for word in words)) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("myotrack: ")
+    assert sentence in said
+    assert "\n" not in said
+
+
+def test_validate_prints_one_json_object(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = status("validate", str(run), "--no-video", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert {"rows", "summaries", "conditions", "report"} <= told.keys()
+    # A network of a few updates loses its motion or keeps it; the status says which.
+    kept = [row["value"] for row in told["rows"] if row["metric"] == "success_published" and row["trial"] == "drink"]
+    assert code == (0 if kept == [100.0] else 1)
+
+
+def test_what_is_trained_can_be_exported(
+    run: Path, tmp_path: Path, arms: Anatomy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnxruntime
+
+    path = tmp_path / "policy.onnx"
+    assert status("export", str(run), "--out", str(path)) == 0
+    assert re.search(r"differs from torch by at most", capsys.readouterr().out)
+    session = onnxruntime.InferenceSession(path)
+    about = session.get_modelmeta().custom_metadata_map
+    assert about["body_hash"] == arms.hash
+    assert json.loads(about["muscles"]) == list(arms.muscle_names)
+    observation = torch.randn(3, 211)
+    [command] = session.run(None, {"observation": observation.numpy()})
+    wanted = torch.sigmoid(open_policy(run).network(arms).mean(observation) + torch.logit(torch.tensor(0.02)))
+    torch.testing.assert_close(torch.from_numpy(command), wanted.detach(), atol=1e-4, rtol=1e-3)
