@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.validate.metrics import rounded
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.statistics import paired, share_interval
 from myotrack.validate.summary import TOGETHER, Summary
@@ -133,3 +134,8 @@ def test_one_of_several_trials_of_a_clip_is_found_by_how_it_was_made(arms: Anato
     first = card.at("a1", "landmark_error_mean")
     assert first is not None and first.value == pytest.approx(10.0, rel=1e-4)
     assert trial.label == "a1, sampled actions, seed 1" and perfect(arms).label == "reach"
+
+
+def test_a_mean_just_below_zero_is_no_negative_zero() -> None:
+    assert rounded(-0.004, 2) == "0.00"
+    assert rounded(-0.006, 2) == "-0.01"

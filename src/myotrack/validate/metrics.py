@@ -113,4 +113,9 @@ class Score:
     @property
     def text(self) -> str:
         """The value as tables show it."""
-        return f"{self.value:.{BY_NAME[self.metric].digits if self.metric in BY_NAME else 2}f}"
+        return rounded(self.value, BY_NAME[self.metric].digits if self.metric in BY_NAME else 2)
+
+
+def rounded(value: float, digits: int) -> str:
+    """A number as tables show it; never a negative zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from myotrack.validate.metrics import BY_NAME, METRICS, Better, Metric, Score
+from myotrack.validate.metrics import BY_NAME, METRICS, Better, Metric, Score, rounded
 from myotrack.validate.statistics import Interval, Seeds, mean_interval, share_interval
 
 TOGETHER = "all"
@@ -52,7 +52,7 @@ class Summary:
         return about | ({} if self.seeds is None else {"seeds": asdict(self.seeds)})
 
     def _told(self, value: float) -> str:
-        return f"{value:.{BY_NAME[self.metric].digits}f}"
+        return rounded(value, BY_NAME[self.metric].digits)
 
 
 Values = dict[str, dict[str, float]]

@@ -37,6 +37,8 @@ STALE = (
     "scorecard.json",
 )  # fmt: skip
 """What an older run left in its folder."""
+TITLES = {"arms": "Arms moved by a learnt policy", "full": "A body moved by a learnt policy"}
+"""Of the report."""
 QUIET = 10.0
 """Seconds between two lines where nobody looks at a bar."""
 Tell = Callable[[str, int, int], None]
@@ -168,7 +170,7 @@ def begin(folder: Path, experiment: Experiment, lesson: Lesson) -> None:
             path.unlink()
     groups = {name: [clip.name for clip in clips] for name, clips in lesson.clips.judged.items()}
     about = about_run() | {
-        "title": f"A policy for {experiment.body}, recipe '{experiment.recipe}'",
+        "title": TITLES[experiment.body],
         "experiment": as_plain(experiment),
         "body_hash": lesson.anatomy.hash,
         "clips": {"learnt": [clip.name for clip in lesson.clips.learnt], "judged": groups},

@@ -95,7 +95,7 @@ def examine(
         how: Choices.
         video: Whether to draw films.
         tell: Called meanwhile.
-        trials: Further ones that go onto the page, before the policy's.
+        trials: Further ones that go onto the page, after the policy's.
 
     Raises:
         ValueError: There is no policy, or the clips cannot be used.
@@ -110,7 +110,7 @@ def examine(
     if not how.learnt:
         groups.pop(LEARNT, None)
     found = judged(stored, stored.network(anatomy), anatomy, groups, how, tell)
-    everything = [(trial, trial.anatomy()) for trial in trials] + [(trial, anatomy) for trial in found]
+    everything = [(trial, anatomy) for trial in found] + [(trial, trial.anatomy()) for trial in trials]
     run = put_trials(folder, about, everything)
     films, no_film = write_page(run, video, tell)
     return Run(folder, run.experiment | {"films": films, "no_film": no_film}, run.trials)
