@@ -7,14 +7,11 @@ Muscle control shows a network how to reach and to drink; then the network alone
 import torch
 import tyro
 
-from myotrack import Anatomy, ClipLibrary, Threads, builtin
+from myotrack import Anatomy, ClipLibrary, Policy, Task, Threads, TrackingEnv, builtin
 from myotrack.clips.builtin import varied
 from myotrack.track.drive import Drive
-from myotrack.track.env import TrackingEnv
 from myotrack.track.start import fitting_activation
-from myotrack.track.task import Task
 from myotrack.train.clone import Clone, CloneSettings
-from myotrack.train.policy import Policy
 from myotrack.validate.rollout import roll_out
 from myotrack.validate.tracking import landmark_errors
 from myotrack.workflow.learning import MuscleTeacher

@@ -6,6 +6,8 @@
     sim     = Threads(anatomy, worlds=64)           # simulate: many of them at once
     sim.advance(excitation)                         # 10 ms of muscle drive
     state   = sim.body                              # BodyState, fresh at this instant
+    env     = TrackingEnv(Task(), sim, library)     # track: the same worlds as learning wants to see them
+    policy  = Policy(env.observation_size, env.action_size)   # train: Clone or PPO teach it; validate judges it
 
 Names are loaded when they are first used, so importing the package costs nothing.
 """
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from myotrack.simulate.state import BodyState as BodyState
     from myotrack.simulate.threads import Threads as Threads
     from myotrack.simulate.warp import Warp as Warp
+    from myotrack.track.env import TrackingEnv as TrackingEnv
+    from myotrack.track.task import Task as Task
+    from myotrack.train.policy import Policy as Policy
 
 __version__ = "0.1.0"
 
@@ -35,10 +40,13 @@ _HOME = {
     "Clip": "myotrack.clips.clip",
     "ClipLibrary": "myotrack.clips.library",
     "Physics": "myotrack.simulate.physics",
+    "Policy": "myotrack.train.policy",
     "Recording": "myotrack.capture.recording",
     "Referee": "myotrack.simulate.referee",
     "Repairs": "myotrack.anatomy.changes",
+    "Task": "myotrack.track.task",
     "Threads": "myotrack.simulate.threads",
+    "TrackingEnv": "myotrack.track.env",
     "Warp": "myotrack.simulate.warp",
     "builtin": "myotrack.clips.builtin",
     "read": "myotrack.capture.reader",
@@ -49,10 +57,13 @@ __all__ = [
     "Clip",
     "ClipLibrary",
     "Physics",
+    "Policy",
     "Recording",
     "Referee",
     "Repairs",
+    "Task",
     "Threads",
+    "TrackingEnv",
     "Warp",
     "builtin",
     "read",

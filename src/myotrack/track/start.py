@@ -79,15 +79,21 @@ class Starts:
         return self._clip[place], torch.where(first, 0, frame)
 
     def learn(self, clip: Int[Tensor, "some"], frame: Int[Tensor, "some"], failed: Tensor) -> None:
-        """Note that episodes have passed, or failed in, the stretch of a frame.
+        """Note which episodes have failed in this frame, and which have come through a stretch by it.
 
         A failure counts for the stretch before as well, since that is where it began.
+
+        Args:
+            clip: Of every world, or of some.
+            frame: Of its clip that it has come to.
+            failed: Whether its episode failed there.
         """
+        over = (frame % self._width == self._width - 1) | (frame >= self._length[clip] - 1)
         place = self._first_bin[clip] + torch.minimum(frame, self._length[clip] - 1) // self._width
         before = torch.maximum(place - 1, self._first_bin[clip])
         # Several worlds may tell of one stretch: their mean counts, as one episode.
         told = torch.zeros(2, len(self.failure), device=self.failure.device)
-        for bins, which in ((place, torch.ones_like(failed)), (before, failed)):
+        for bins, which in ((place, failed | over), (before, failed)):
             told[0].index_add_(0, bins, which.float())
             told[1].index_add_(0, bins, (failed & which).float())
         heard = told[0] > 0
