@@ -122,6 +122,12 @@ def test_going_on_equals_not_having_stopped(tmp_path: Path) -> None:
                 assert torch.equal(value, other.state()[name]), name
         scores = [[row["score"] for row in read_log(tmp_path / name / LOG)] for name in ("whole", f"cut{cut}")]
         assert scores[0] == scores[1]
+        for checkpoint_name in (LAST, BEST):
+            judged = [
+                load(tmp_path / name / CHECKPOINTS / checkpoint_name)[1]["count"] for name in ("whole", f"cut{cut}")
+            ]
+            for name in ("stage", "rows", "score", "best", "kept"):
+                assert judged[0][name] == judged[1][name], name
 
 
 def test_a_kill_loses_little_and_nothing_is_damaged(tmp_path: Path) -> None:
@@ -289,6 +295,8 @@ def test_a_checkpoint_of_other_stages_is_refused(tmp_path: Path) -> None:
         CheckpointError, match="does not fit the stages of this training .it is of 'two', they are line"
     ):
         Trainer([(Line(), Budget(steps=16))], tmp_path, {}).resume()
+    with pytest.raises(CheckpointError, match="it is of 'two', they are line, three"):
+        Trainer([(Line(), Budget(steps=16)), (Line("three"), Budget(steps=16))], tmp_path, {}).resume()
     with pytest.raises(CheckpointError, match="there is no such file"):
         Trainer([(Line(), Budget(steps=16))], tmp_path / "nowhere", {}).resume()
 
