@@ -15,7 +15,7 @@ PYTHON = (3, 11)
 NEEDED = {
     "mujoco": ">=4.0,<4.1",
     "musclemimic-models": "==1.0.6",
-    "torch": ">=2.6",
+    "torch": ">=2.9",
     "imageio": ">=2.37",
     "imageio-ffmpeg": "",
     "jaxtyping": ">=0.3.4",
@@ -23,6 +23,7 @@ NEEDED = {
     "matplotlib": ">=3.9",
     "numpy": ">=2.0",
     "rich": ">=13.9",
+    "safetensors": ">=0.5",
     "scipy": ">=1.14",
     "tyro": ">=1.0",
 }

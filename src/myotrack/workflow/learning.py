@@ -69,14 +69,15 @@ def clip_groups(choice: ClipChoice, anatomy: Anatomy, tell: Callable[[str, int, 
     Raises:
         ValueError: A motion is unknown, the folder holds no clip of this body, or nothing would be left to learn.
     """
+    # What may fail comes first: making the motions takes seconds.
+    recorded = [] if choice.folder is None else clips_in(choice.folder, anatomy)
     names = (*choice.builtin, *choice.judged)
     made = []
     for number, name in enumerate(names):
         tell("making the built-in motions", number, len(names))
         made.append(builtin(name, anatomy))
     learnt, judged = made[: len(choice.builtin)], {STRANGE_BUILTIN: tuple(made[len(choice.builtin) :])}
-    if choice.folder is not None:
-        recorded = clips_in(choice.folder, anatomy)
+    if recorded:
         kept: set[str] = set()
         if choice.test_share > 0:
             kept = set(split_by_subject(recorded, choice.test_share, choice.split_seed).test)
