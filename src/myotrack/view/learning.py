@@ -12,7 +12,7 @@ from myotrack.view.figures import GRID, INK, PALE, WIDTH, Picture
 CURVES = {
     "reward": ("score", "reward per control step", 1.0),
     "error": ("landmark_error", "landmark error [mm]", 1000.0),
-    "lost": ("failed", "control steps that end in a fall [%]", 100.0),
+    "lost": ("failed", "steps at which the body is lost [%]", 100.0),
 }
 """Key of the log, title and factor of every panel."""
 COLOURS = ("#c0392b", "#2c5f8a", "#7a5195")
