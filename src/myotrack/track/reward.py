@@ -11,10 +11,9 @@ from myotrack.algebra.quaternion import conjugate, multiply
 from myotrack.algebra.rotation import logarithm
 from myotrack.anatomy.model import Anatomy
 from myotrack.track.moment import Moment
+from myotrack.track.observe import TOUCH
 
 PerWorld = Float[Tensor, "world"]
-TOUCH = 5.0
-"""A region of the foot that carries less does not stand [N]."""
 
 
 @runtime_checkable

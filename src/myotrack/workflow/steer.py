@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from myotrack.algebra.threads import torch_threads
 from myotrack.anatomy.model import BODIES, Anatomy
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.threads import Threads
@@ -147,14 +148,13 @@ def steer_motions(choices: Steering, tell: Tell | None = None) -> Run:
     return steered(found, choices, tell)
 
 
-def steered(found: Sequence[Motion], choices: Steering, tell: Tell, title: str | None = None) -> Run:
+def steered(found: Sequence[Motion], choices: Steering, tell: Tell) -> Run:
     """Move the muscles along motions, of any bodies, and write the run; arguments and errors as above.
 
     Args:
         found: The motions, each with its body; names differ.
         choices: What is to be done with them.
         tell: Called meanwhile.
-        title: Of the report.
     """
     begin = time.perf_counter()
     static = choices.mode == "static"
@@ -162,7 +162,7 @@ def steered(found: Sequence[Motion], choices: Steering, tell: Tell, title: str |
     with new_run(choices.out, choices.force) as stage:
         settings = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(choices).items()}
         experiment = {
-            "title": title or _title(trials),
+            "title": _title(trials),
             "settings": settings,
             **({} if static else {"control": asdict(settings_of(choices))}),
         }
@@ -194,7 +194,8 @@ def controlled(found: Sequence[Motion], choices: Steering, tell: Tell) -> list[t
             steps += 1
             tell(f"muscles move along {names}", steps, total)
 
-        with one_thread():
+        # Many small matrices: more threads of torch would wait for each other. The physics has its own.
+        with torch_threads(1):
             library = ClipLibrary.of(clips, anatomy, dtype=torch.float64)
             simulator = Threads(anatomy, len(clips), dtype=torch.float64)
             taken = record(
@@ -222,17 +223,6 @@ def explained(found: Sequence[Motion], choices: Steering, tell: Tell) -> list[tu
         trial = explain(motion.clip, motion.anatomy, options, motion.recording, motion.fit, span, told, motion.emg)
         taken.append((trial, trial.anatomy()))
     return taken
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Many small matrices: more threads of torch would wait for each other. The physics has its own."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager

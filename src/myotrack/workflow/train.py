@@ -34,7 +34,7 @@ ROWS = "rows"
 """Folder in the checkpoints where cloning keeps what the teacher said."""
 STALE = (
     f"{CHECKPOINTS}/*.safetensors", f"{CHECKPOINTS}/{ROWS}/*", "trials/*", "*.jsonl", "*.html", "*.safetensors",
-    "scorecard.json",
+    "scorecard.json", "tensorboard/*",
 )  # fmt: skip
 """What an older run left in its folder."""
 TITLES = {"arms": "Arms moved by a learnt policy", "full": "A body moved by a learnt policy"}
