@@ -18,6 +18,8 @@ from typing import Literal
 
 import torch
 import tyro
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import Clip
@@ -36,21 +38,17 @@ from myotrack.workflow.validate import Examination, judged, kept_clips
 
 METRICS = ("success_published", "success_strict", "landmark_error_mean", "hand_error_mean", "joint_error_mean",
            "activation_mean")  # fmt: skip
-DISTURBANCES = {
-    "none": Disturbance(),
-    "hands 0.3 kg heavier": Disturbance(hand_load=0.3),
-    "hands 1 kg heavier": Disturbance(hand_load=1.0),
-    "muscles 20 % weaker": Disturbance(weakness=0.2),
-    "muscles 40 % weaker": Disturbance(weakness=0.4),
-    "strength of each muscle +-30 %": Disturbance(strength=0.3),
-    "excitation noise 10 %": Disturbance(noise=0.1),
-    "excitation noise 30 %": Disturbance(noise=0.3),
-    "late by 10 ms": Disturbance(delay=1),
-    "late by 20 ms": Disturbance(delay=2),
-    "late by 40 ms": Disturbance(delay=4),
-    "hands pushed, 20 N for 0.1 s, once a second": Disturbance(push=20.0),
-    "hands pushed, 60 N for 0.1 s, once a second": Disturbance(push=60.0),
+DISTURBANCES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "hand_load": ("mass in each hand [kg]", (0.3, 1.0, 2.0, 3.0)),
+    "weakness": ("all muscles weaker [%]", (0.2, 0.4, 0.6, 0.8)),
+    "strength": ("strength of each muscle, ± [%]", (0.15, 0.3, 0.6, 0.9)),
+    "noise": ("noise of excitations [% of them]", (0.1, 0.3, 0.6, 1.0)),
+    "delay": ("everything seen late by [ms]", (1, 2, 4, 8)),
+    "push": ("hands pushed for 0.1 s, once a second [N]", (20.0, 60.0, 120.0, 240.0)),
 }
+"""Fields of `Disturbance`, what their curves are called, and how far each is turned up."""
+SHOWN = {"weakness": 100.0, "strength": 100.0, "noise": 100.0, "delay": 10.0}
+"""Factors from a field to the unit of its curve."""
 IMPERFECT = Disturbance(mass=0.1, strength=0.2, weakness=0.3, hand_load=0.3)
 """Of what muscle control knows nothing."""
 
@@ -68,6 +66,8 @@ class Command:
     minutes: float = 3.0
     fingers: bool = False
     """126 muscles instead of 64."""
+    figure: Path = Path("docs/figures/robust.png")
+    """Where the curves of --part robust are drawn."""
     new: str = "14_07"
     """The recording that is learnt in fine-tuning, of a person held out before."""
 
@@ -122,12 +122,43 @@ def seeds(command: Command) -> None:
 
 
 def robust(command: Command) -> None:
-    """Held-out clips under disturbances that the policy has never felt."""
+    """Held-out clips under disturbances that the policy has never felt, each turned up until clips are lost."""
     policy = open_policy(command.out / "seed0")
-    groups = kept_clips(policy, Anatomy.load("arms"), lambda what, done, total: None)
-    held = {STRANGE_BUILTIN: groups[STRANGE_BUILTIN]}
-    for name, disturbance in DISTURBANCES.items():
-        judge(policy, held, Examination(disturbance=disturbance), {"disturbance": name})
+    anatomy = Anatomy.load("arms")
+    held = {STRANGE_BUILTIN: kept_clips(policy, anatomy, lambda what, done, total: None)[STRANGE_BUILTIN]}
+
+    def told(disturbance: Disturbance, about: dict) -> tuple[float, float]:
+        trials = judge(policy, held, Examination(disturbance=disturbance), about)
+        values = Scorecard.of([(trial, anatomy) for trial in trials]).summaries
+        mean = {each.metric: each.interval.mean for each in values}
+        return mean["coverage_published"], mean["landmark_error_mean"]
+
+    plain = told(Disturbance(), {"disturbance": "none"})
+    curves = {}
+    for name, (title, levels) in DISTURBANCES.items():
+        rows = [(0.0, *plain)]
+        for level in levels:
+            shown = level * SHOWN.get(name, 1.0)
+            rows.append((shown, *told(Disturbance(**{name: level}), {"disturbance": title, "level": shown})))
+        curves[title] = rows
+    draw_curves(curves, command.figure)
+
+
+def draw_curves(curves: dict[str, list[tuple[float, float, float]]], path: Path) -> None:
+    """Survival and error over the strength of each disturbance."""
+    figure = Figure(figsize=(10.0, 5.2), layout="constrained")
+    panels = figure.subplots(2, 3).flatten()
+    for axes, (title, rows) in zip(panels, curves.items(), strict=True):
+        level, kept, error = zip(*rows, strict=True)
+        axes.plot(level, error, "o-", color="#2166ac")
+        axes.set(xlabel=title, ylim=(0, max(20.0, 1.1 * max(error))))
+        axes.set_ylabel("landmark error [mm]", color="#2166ac")
+        other = axes.twinx()
+        other.plot(level, kept, "s--", color="#b35806")
+        other.set(ylim=(0, 105))
+        other.set_ylabel("followed [% of clip]", color="#b35806")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_figure(path, dpi=110)
 
 
 def tuned(command: Command) -> None:

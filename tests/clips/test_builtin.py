@@ -13,6 +13,7 @@ from myotrack.clips.clip import RATE, Clip
 from myotrack.clips.gait import GAITS
 from myotrack.clips.quality import assess
 from myotrack.clips.reach import NAMES, WAYS, targets, way_of
+from myotrack.clips.wander import RANGES_DEG
 
 # What the left hand does on the full body is what the right does, mirrored; the arms alone show it as well.
 EVERY = [
@@ -275,3 +276,22 @@ def test_only_what_hands_do_is_varied_by_a_number(full: Anatomy, name: str) -> N
     assert not is_builtin(name, "full")
     with pytest.raises(ValueError, match="There is no built-in motion"):
         builtin(name, full)
+
+
+def test_arms_that_wander_go_everywhere_each_on_its_own_and_differ_by_seed(arms: Anatomy) -> None:
+    clips = [builtin(name, arms) for name in ("wander", *varied(("wander",), range(5)))]
+    pos = torch.cat([clip.pos for clip in clips]).rad2deg()
+    for number, name in enumerate(arms.coordinate_names):
+        low, high = RANGES_DEG[name[:-2]]
+        assert (low - 1e-6 <= pos[:, number]).all() and (pos[:, number] <= high + 1e-6).all()
+        assert pos[:, number].max() - pos[:, number].min() > 0.7 * (high - low), name
+    right, left = pos[:, :7], pos[:, 7:]
+    together = torch.corrcoef(torch.cat([right, left], dim=1).T)[range(7), range(7, 14)]
+    assert together.abs().max() < 0.4
+    speed = torch.cat([clip.vel for clip in clips]).abs().amax(dim=1)
+    assert 1.0 < speed.median() < 3.0 and 5.0 < speed.max() < 13.0
+    assert len({clip.pos.sum().item() for clip in clips}) == len(clips)
+
+
+def test_only_arms_on_a_held_trunk_wander(full: Anatomy) -> None:
+    assert is_builtin("wander~3", "arms") and not is_builtin("wander", "full")

@@ -15,7 +15,7 @@ from myotrack.track.disturb import Disturbance
 from myotrack.track.env import TrackingEnv
 from myotrack.track.start import Starts, StartSettings, fitting_activation
 from myotrack.track.task import Task
-from myotrack.track.terminate import Limits
+from myotrack.track.terminate import Rule
 from myotrack.train.env import Env
 
 
@@ -68,7 +68,7 @@ def test_an_episode_is_cut_at_the_end_of_its_clip_and_sees_its_own_last_instant(
 
 
 def test_an_episode_fails_where_the_body_is_lost(arms: Anatomy) -> None:
-    env = env_of(arms, Task(limits=Limits(landmark=0.05)))
+    env = env_of(arms, Task(rule=Rule(0.05, 0.5)))
     failed = torch.zeros(4, dtype=torch.bool)
     for _ in range(200):
         step = env.step(torch.zeros(4, arms.model.nu))
@@ -82,7 +82,7 @@ def test_an_episode_fails_where_the_body_is_lost(arms: Anatomy) -> None:
 def test_clips_that_fail_are_begun_more_often(arms: Anatomy) -> None:
     reach = builtin("reach", arms)
     # Arms that hang do for the one clip, and not for the other.
-    env = env_of(arms, Task(limits=Limits(landmark=0.1)), worlds=8, clips=[still(reach, reach.duration), reach])
+    env = env_of(arms, Task(rule=Rule(0.1, 0.5)), worlds=8, clips=[still(reach, reach.duration), reach])
     teacher = Intent(env.simulator)
     fair = _share_of(env.starts, 1)
     for _ in range(150):
@@ -108,6 +108,13 @@ def test_starts_are_even_over_frames_and_never_at_the_last(arms: Anatomy) -> Non
     assert int(frame[clip == 0].max()) < 581
     assert int(frame[clip == 1].max()) < 181
     assert float(frame[clip == 0].float().mean()) == pytest.approx(290, abs=12)
+
+
+def test_frames_of_a_clip_that_weighs_more_are_drawn_more_often(arms: Anatomy) -> None:
+    long, short = still(builtin("reach", arms), 6.0), replace(still(builtin("reach", arms), 2.0), name="short")
+    starts = Starts(ClipLibrary.of([long, short], arms), StartSettings(), torch.tensor([1.0, 9.0]))
+    clip, _ = starts.draw(4000, torch.Generator().manual_seed(0))
+    assert float((clip == 0).float().mean()) == pytest.approx(581 / (581 + 9 * 181), abs=0.03)
 
 
 def test_a_stretch_that_is_mastered_is_forgotten(arms: Anatomy) -> None:
@@ -154,7 +161,7 @@ def test_a_delay_shows_what_was_some_steps_ago(arms: Anatomy) -> None:
 
 def test_worlds_go_on_from_a_state_to_the_last_bit(arms: Anatomy) -> None:
     disturbed = Disturbance(mass=0.1, strength=0.2, weakness=0.1, noise=0.1, delay=1, push=20.0, push_every=0.2)
-    task = Task(disturbance=disturbed, limits=Limits(landmark=0.08))
+    task = Task(disturbance=disturbed, rule=Rule(0.08, 0.5))
     first, second = env_of(arms, task), env_of(arms, task)
     actions = 0.5 * torch.randn(60, 4, arms.model.nu, generator=torch.Generator().manual_seed(0))
     for action in actions[:30]:

@@ -1,9 +1,13 @@
 """What a policy sees: the same wherever the body is, mirrored where the body is, and nothing but what was asked for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.trees import Trees
 from myotrack.track.observe import ObservationSettings, Observer
 from tests.track.worlds import clip_of, moments, moved
 
@@ -77,3 +81,31 @@ def test_only_what_is_asked_for_is_seen(full: Anatomy) -> None:
 def test_the_present_cannot_be_looked_ahead_to() -> None:
     with pytest.raises(ValueError, match="The look-ahead begins 2 frames from now"):
         ObservationSettings(ahead=(1, 5))
+
+
+def test_what_is_seen_of_one_arm_does_not_change_with_the_other(arms: Anatomy) -> None:
+    observer = Observer(arms, replace(EVERYTHING, phase=False))
+    moment = moments(arms, clip_of(arms))
+    trees = Trees.of(arms)
+
+    def shaken(values: Tensor, tree: Tensor) -> Tensor:
+        return torch.where(tree == 1, values + 0.1, values)
+
+    body = replace(
+        moment.body,
+        coordinate_pos=shaken(moment.body.coordinate_pos, trees.coordinate),
+        coordinate_vel=shaken(moment.body.coordinate_vel, trees.coordinate),
+        landmark_pos_w=shaken(moment.body.landmark_pos_w, trees.landmark[:, None]),
+        **{name: shaken(getattr(moment.body, name), trees.muscle) for name in (
+            "muscle_activation", "muscle_excitation", "muscle_length", "muscle_velocity", "muscle_force")},
+    )  # fmt: skip
+    differs = (observer.read(replace(moment, body=body)) != observer.read(moment)).any(dim=0)
+    assert observer.tree is not None
+    assert (observer.tree[differs] == 1).all()
+    # What is only about the reference stays; everything else of the left arm moves.
+    assert differs.sum() > 0.7 * (observer.tree == 1).sum()
+
+
+def test_rows_about_the_whole_have_no_parts(arms: Anatomy, full: Anatomy) -> None:
+    assert Observer(arms, replace(EVERYTHING, phase=True)).tree is None
+    assert Observer(full, ObservationSettings()).tree is None

@@ -9,7 +9,7 @@ import torch
 from myotrack.anatomy.model import Anatomy
 from myotrack.track.moment import Moment
 from myotrack.track.reward import EffortCost, LandmarkScore, PostureScore, Reward, SmoothnessCost, VelocityScore
-from myotrack.track.terminate import Limits, landmark_distance, lost
+from myotrack.track.terminate import PUBLISHED, Rule, landmark_distance, lost
 from tests.track.worlds import clip_of, moments
 
 
@@ -80,8 +80,8 @@ def test_a_body_is_lost_beyond_either_limit(full: Anatomy) -> None:
     landmark, root = landmark_distance(aside, full)
     assert (landmark < 1e-3).all()
     torch.testing.assert_close(root, torch.full((3,), 0.4, dtype=torch.float64), atol=1e-3, rtol=0)
-    assert not lost(aside, full, Limits(0.3, 0.5)).any()
-    assert lost(aside, full, Limits(0.3, 0.35)).all()
+    assert not lost(aside, full, Rule(0.3, 0.5)).any()
+    assert lost(aside, full, Rule(0.3, 0.35)).all()
     # All but the pelvis 0.2 m up: 16 of 17 landmarks, so 0.188 m on average.
     up = place.clone()
     up[:, :, [name != "pelvis" for name in full.landmarks], 2] += 0.2
@@ -89,19 +89,18 @@ def test_a_body_is_lost_beyond_either_limit(full: Anatomy) -> None:
     count = len(full.landmarks)
     mean = torch.full((3,), 0.2 * (count - 1) / count, dtype=torch.float64)
     torch.testing.assert_close(landmark_distance(raised, full)[0], mean, atol=1e-3, rtol=0)
-    assert lost(raised, full, Limits(0.15, 0.5)).all()
-    assert not lost(raised, full, Limits(0.3, 0.5)).any()
+    assert lost(raised, full, Rule(0.15, 0.5)).all()
+    assert not lost(raised, full, Rule(0.3, 0.5)).any()
 
 
 def test_a_world_that_is_not_made_of_numbers_is_lost(arms: Anatomy) -> None:
     moment = moments(arms, clip_of(arms), late=0)
     broken = moment.reference.landmark_pos_w.clone()
     broken[1] = torch.nan
-    assert lost(beside(moment, landmark_pos_w=broken), arms, Limits()).tolist() == [False, True, False]
+    assert lost(beside(moment, landmark_pos_w=broken), arms, PUBLISHED).tolist() == [False, True, False]
 
 
-def test_limits_print_their_thresholds_and_refuse_nonsense() -> None:
-    assert "0.3 m" in str(Limits())
-    assert "0.5 m" in str(Limits())
-    with pytest.raises(ValueError, match="are positive distances"):
-        Limits(landmark=0.0)
+def test_rules_print_their_thresholds_and_refuse_nonsense() -> None:
+    assert str(PUBLISHED) == "published rule: landmarks 0.30 m, pelvis 0.50 m"
+    with pytest.raises(ValueError, match="needs positive distances"):
+        Rule(0.0, 0.5)

@@ -29,6 +29,7 @@ class Worlds:
     observation_size: int
     action_size: int = 1
     symmetry: Symmetry | None = None
+    parts: None = None
     longest: int
     """Steps after which an episode is cut."""
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from myotrack.algebra.parts import Parts
 from myotrack.algebra.permutation import SignedPermutation, Symmetry
 from myotrack.train.clone import Clone, CloneSettings
 from myotrack.train.env import Diverged, State
@@ -22,6 +23,7 @@ class Cart:
         self.observation_size, self.action_size = 4, 2
         swap = SignedPermutation(torch.tensor([1, 0]), torch.ones(2))
         self.symmetry = Symmetry(SignedPermutation.joined([swap, swap]), swap)
+        self.parts = Parts(torch.tensor([0, 1, 0, 1]), torch.tensor([0, 1]), 2)
         self._generator = torch.Generator().manual_seed(seed)
         self.restart()
 
@@ -165,6 +167,28 @@ def test_a_clone_of_mirrored_rows_is_nearly_symmetric_and_a_symmetric_one_exactl
         one, other = clone.policy.mean(mirror.observation(seen)), mirror.action(clone.policy.mean(seen))
         gaps.append((one - other).abs().mean().item())
     assert gaps[2] < 1e-6 < gaps[1]
+
+
+def test_rows_put_together_from_two_teach_what_one_never_showed() -> None:
+    """A cart whose masses begin in the same place never shows them apart, unless rows are put together."""
+
+    class Twins(Cart):
+        def restart(self) -> Tensor:
+            super().restart()
+            self.place[:, 1] = self.place[:, 0]
+            return self.observation
+
+    settings = replace(SETTINGS, teacher_share=0.0, noise=0.0, mirrored=False)
+    gaps = []
+    for crossed in (True, False):
+        cart = Twins()
+        policy = Policy(4, 2, PolicySettings(network=NetworkSettings(width=32, blocks=1)))
+        clone = Clone(cart, lambda cart=cart: teach(cart), policy, replace(settings, crossed=crossed))
+        for _ in range(4):
+            clone.advance()
+        judge = Cart(worlds=200, seed=9)
+        gaps.append((judge.command(policy.mean(judge.observation)) - teach(judge)).abs().mean())
+    assert gaps[0] < 0.5 * gaps[1]
 
 
 def test_what_is_drawn_for_an_anchor_is_what_the_teacher_said() -> None:

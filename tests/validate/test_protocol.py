@@ -6,17 +6,8 @@ import pytest
 import torch
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.validate.protocol import (
-    PUBLISHED,
-    RULES,
-    STRICT,
-    Conditions,
-    Rule,
-    coverage,
-    first_violation,
-    success,
-    until,
-)
+from myotrack.track.terminate import PUBLISHED, STRICT, Rule
+from myotrack.validate.protocol import RULES, Conditions, coverage, first_violation, success, until
 from myotrack.validate.scorecard import judge
 from myotrack.validate.trials import BACKEND, UNGROUPED, Trial, grouped
 from tests.validate.policies import bent, policy, shifted

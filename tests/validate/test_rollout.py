@@ -14,7 +14,8 @@ from myotrack.simulate.physics import Physics
 from myotrack.simulate.referee import Referee
 from myotrack.simulate.state import BodyState, Excitation
 from myotrack.simulate.threads import Threads
-from myotrack.validate.protocol import RULES, Rule, first_violation
+from myotrack.track.terminate import Rule
+from myotrack.validate.protocol import RULES, first_violation
 from myotrack.validate.rollout import Driver, roll_out
 from myotrack.validate.trials import BACKEND, Trial, grouped
 

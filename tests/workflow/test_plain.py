@@ -35,7 +35,7 @@ def test_infinite_numbers_survive_json() -> None:
 
 def test_what_an_older_file_does_not_say_is_as_by_default() -> None:
     plain = as_plain(arms())
-    del plain["task"]["limits"], plain["worlds"]
+    del plain["task"]["rule"], plain["worlds"]
     assert from_plain(Experiment, plain) == arms()
 
 

@@ -26,7 +26,7 @@ from myotrack.workflow import learning, page
 from myotrack.workflow.cli import main
 from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, clip_groups
 from myotrack.workflow.policies import POLICY, open_policy
-from myotrack.workflow.recipes import ClipChoice, Experiment, arms, finetune
+from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, arms, finetune
 from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
 from myotrack.workflow.train import fine_tuning, learn
 from myotrack.workflow.validate import Examination, examine
@@ -78,7 +78,7 @@ def test_a_run_tells_what_it_learnt_and_how(run: Path, arms: Anatomy) -> None:
     about = json.loads((run / EXPERIMENT).read_text())
     assert about["body_hash"] == arms.hash
     assert about["clips"] == {"learnt": ["reach~0"], "judged": {STRANGE_BUILTIN: ["drink"]}}
-    assert "0.3 m" in about["termination"]
+    assert "0.30 m" in about["termination"]
     assert sum(size for _, _, size in about["observation"]) == 211
     [row] = read_log(run / LOG)
     assert row["steps_total"] == 80
@@ -166,6 +166,55 @@ def test_fine_tuning_begins_with_what_the_policy_knows(run: Path, tmp_path: Path
     assert 0 < float(apart) < 0.05
 
 
+def test_fine_tuning_rehearses_the_recordings_that_the_policy_knew(
+    tmp_path: Path, arms: Anatomy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = builtin("wave", arms).part(1.0, 1.5)
+    for folder, names in (("old", ("a", "b", "c")), ("new", ("mine", "b"))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            save(replace(part, name=name, subject=name), tmp_path / folder / f"{name}.npz", arms)
+    choice = ClipChoice(builtin=("reach~0",), judged=("drink",), folder=tmp_path / "old", test_share=0.3)
+    learn(experiment(clips=choice), tmp_path / "first", quiet, quiet)
+    knew = set(open_policy(tmp_path / "first").clips) - {"reach~0"}
+    assert len(knew) == 2
+    clips = fine_tuning(finetune(), tmp_path / "first", tmp_path / "new").clips
+    assert set(clips.rehearsed) == knew and clips.rehearsed_from == (tmp_path / "old",)
+    groups = clip_groups(clips, arms, quiet)
+    # What is learnt anew is not rehearsed as well, and who was kept for judging is not learnt.
+    assert {clip.name for clip in groups.learnt} == {"reach~0", "mine", "b"} | knew
+    weight = dict(zip((clip.name for clip in groups.learnt), groups.weight, strict=True))
+    frames = {clip.name: clip.frames for clip in groups.learnt}
+    new = sum(weight[name] * frames[name] for name in ("mine", "b"))
+    assert new == pytest.approx(0.5) and sum(weight[name] * frames[name] for name in frames) == pytest.approx(1.0)
+    (tmp_path / "old").rename(tmp_path / "elsewhere")
+    assert fine_tuning(finetune(), tmp_path / "first", tmp_path / "new").clips.rehearsed_from == ()
+    assert "are not here any more; they may be forgotten" in capsys.readouterr().err
+
+
+def test_several_seeds_are_trained_and_judged_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(RECIPES, "arms", experiment)
+    out = tmp_path / "two"
+    assert status("train", "arms", "--out", str(out), "--seeds", "2", "--seed", "5", "--steps", "80", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["runs"]
+    assert [Path(run["out"]).name for run in told] == ["seed-5", "seed-6"]
+    first, second = (open_policy(out / f"seed-{seed}") for seed in (5, 6))
+    assert not torch.equal(first.tensors["network.first.weight"], second.tensors["network.first.weight"])
+    status("validate", str(out), "--no-video", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert {(row["trial"], row["seed"]) for row in found["rows"]} >= {("drink", "5"), ("drink", "6")}
+    [kept] = [row for row in found["summaries"] if row["metric"] == "landmark_error_mean" and row["seed"] == "all"
+              and row["group"] == STRANGE_BUILTIN]  # fmt: skip
+    assert kept["seeds"]["count"] == 2
+    assert len(found["report"]) == 2 and all(Path(report).exists() for report in found["report"])
+    # Runs of different recipes are not averaged.
+    learn(experiment(worlds=8, seed=7), out / "seed-7", quiet, quiet)
+    assert status("validate", str(out), "--no-video") == 2
+    assert "its runs differ by more than their seeds" in capsys.readouterr().err
+
+
 def test_recorded_persons_are_learnt_or_judged_never_both(tmp_path: Path, arms: Anatomy) -> None:
     reach = builtin("reach", arms).part(0.5, 1.0)
     for person in ("a", "b", "c"):
@@ -214,6 +263,8 @@ def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
         (("train", "arms", "--begin", "{run}", "--out", "{tmp}"), "--begin is for the recipe 'finetune'"),
         (("train", "arms", "--out", "{run}", "--clips", "{run}"), "there is a run already"),
         (("train", "arms", "--out", "{tmp}", "--clips", "{tmp}"), "there are no clips here"),
+        (("train", "arms", "--out", "{run}", "--seeds", "2"), "there is a run already"),
+        (("train", "arms", "--out", "{tmp}", "--seeds", "0"), "--seeds is how many policies to train"),
         (("validate", "{tmp}"), "there is no run here"),
     ],
 )

@@ -4,7 +4,7 @@
     other = builtin("reach~3", Anatomy.load("arms"))    # the third variation: other places, other durations
 
 Gaits are measured joint angles fitted to the body's feet (`gait`, `strides`); tasks are minimum-jerk paths of hands and
-pelvis solved for by inverse kinematics (`reach`, `tasks`, `postures`).
+pelvis solved for by inverse kinematics (`reach`, `tasks`, `postures`); `wander` is for learning.
 """
 
 import math
@@ -24,12 +24,17 @@ from myotrack.clips.gait import GAITS, NOTES, stride_of
 from myotrack.clips.geometry import lowest_heights
 from myotrack.clips.reach import NAMES
 from myotrack.clips.tasks import POSTURES, STEP, task
+from myotrack.clips.wander import NAME as WANDER
+from myotrack.clips.wander import NOTES as WANDER_NOTES
+from myotrack.clips.wander import wander
 
 BUILTINS: dict[str, tuple[str, ...]] = {
     "full": (*GAITS, "stand", *POSTURES, *NAMES),
-    "arms": (*NAMES,),
+    "arms": (*NAMES, WANDER),
 }
 """Names of the motions of each body."""
+VARYING = (*NAMES, WANDER)
+"""Those that there are variations of."""
 SHORTEST = 4.0
 """Gaits last at least this long, in whole strides [s]."""
 HEEL_OFF = 3e-3
@@ -64,11 +69,11 @@ def builtin_names(body: str) -> tuple[str, ...]:
 def is_builtin(name: str, body: str) -> bool:
     """Whether a name is that of a motion of a body, or of a variation of one."""
     base, mark, seed = name.partition(VARIED)
-    return base in builtin_names(body) and (not mark or (base in NAMES and seed.isdecimal() and seed.isascii()))
+    return base in builtin_names(body) and (not mark or (base in VARYING and seed.isdecimal() and seed.isascii()))
 
 
 def varied(names: Sequence[str], seeds: Iterable[int]) -> tuple[str, ...]:
-    """Names of variations of what hands do, seed after seed."""
+    """Names of variations of what arms do, seed after seed."""
     return tuple(f"{name}{VARIED}{seed}" for seed in seeds for name in names)
 
 
@@ -76,7 +81,7 @@ def builtin(name: str, anatomy: Anatomy) -> Clip:
     """One of the motions, on a body; made once and kept.
 
     Args:
-        name: One of `builtin_names`. What hands do can be varied: 'reach~3' goes to places, at speeds, that are drawn
+        name: One of `builtin_names`. What arms do can be varied: 'reach~3' goes to places, at speeds, that are drawn
             by the seed 3.
         anatomy: The body.
 
@@ -92,7 +97,8 @@ def builtin(name: str, anatomy: Anatomy) -> Clip:
     if key not in _READY:
         # Many small matrices. Measured: on two shared cores one thread is ten times as fast as two.
         with torch_threads(1):
-            _READY[key] = _clip(name, anatomy, (_gait if name in GAITS else _task)(name, anatomy))
+            make = _gait if name in GAITS else _wandering if name.partition(VARIED)[0] == WANDER else _task
+            _READY[key] = _clip(name, anatomy, make(name, anatomy))
     return _READY[key]
 
 
@@ -133,11 +139,7 @@ def _task(name: str, anatomy: Anatomy) -> Draft:
     """The curve through the postures of a task, or of a variation of one."""
     base, _, seed = name.partition(VARIED)
     made = task(anatomy, base, int(seed) if seed else None)
-    stride = round(STEP * RATE)
-    control = Spline(len(made.z), 1, STEP).fit(made.z)
-    low, high = anatomy.limits()
-    control = torch.clamp(control, low, high)
-    spline = Spline((len(made.z) - 1) * stride + 1, stride, 1 / RATE)
+    control, spline = _through(made.z, anatomy)
     contact = torch.ones(spline.samples, len(anatomy.foot_regions), dtype=torch.bool)
     if anatomy.free:
         z = spline.at(control)
@@ -148,3 +150,17 @@ def _task(name: str, anatomy: Anatomy) -> Draft:
         risen = Spline(len(heel), 1, STEP).fit(heel)
         contact[:, [0, 2]] = spline.at(risen) < HEEL_OFF
     return Draft(control, spline, contact, made.notes)
+
+
+def _wandering(name: str, anatomy: Anatomy) -> Draft:
+    """The curve through the postures of arms that go anywhere."""
+    z = wander(anatomy, name.partition(VARIED)[2], STEP)
+    control, spline = _through(z, anatomy)
+    return Draft(control, spline, torch.ones(spline.samples, 0, dtype=torch.bool), WANDER_NOTES)
+
+
+def _through(z: Float[Tensor, "instant pos"], anatomy: Anatomy) -> tuple[Float[Tensor, "control pos"], Spline]:
+    """The curve through postures that are `STEP` apart, within the joint limits."""
+    stride = round(STEP * RATE)
+    control = torch.clamp(Spline(len(z), 1, STEP).fit(z), *anatomy.limits())
+    return control, Spline((len(z) - 1) * stride + 1, stride, 1 / RATE)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from myotrack.algebra.permutation import SignedPermutation
+from myotrack.anatomy.trees import Trees
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import Activation, Excitation
 from myotrack.steer.activation import ActivationLaw
@@ -37,6 +38,11 @@ class Actuation(Protocol):
     @property
     def mirror(self) -> SignedPermutation:
         """What a mirror makes of an action and of a command; its length is the size of both."""
+        ...
+
+    @property
+    def tree(self) -> Int[Tensor, "action"]:
+        """Tree of the body (`anatomy.trees`) that each number moves."""
         ...
 
     def command(self, action: Numbers) -> Numbers:
@@ -162,6 +168,7 @@ class _Excitations:
     def __init__(self, settings: Direct, simulator: Simulator) -> None:
         muscles = simulator.anatomy.model.nu
         self.mirror = SignedPermutation(simulator.anatomy.mirror.muscle_index, torch.ones(muscles)).to(simulator.device)
+        self.tree = Trees.of(simulator.anatomy).muscle.to(simulator.device)
         self._rest = math.log(settings.rest / (1 - settings.rest))
 
     def command(self, action: Numbers) -> Numbers:
@@ -181,6 +188,7 @@ class _PerJoint:
         mirror, first = simulator.anatomy.mirror, 6 if simulator.anatomy.free else 0
         index, sign = mirror.rate_index[first:] - first, mirror.rate_sign[first:].float()
         self.mirror = SignedPermutation(index, sign).to(simulator.device)
+        self.tree = Trees.of(simulator.anatomy).coordinate[first:].to(simulator.device)
         self._scale = scale
 
     def command(self, action: Numbers) -> Numbers:
@@ -208,6 +216,7 @@ class _Shifted:
         muscles = intent.simulator.anatomy.model.nu
         index = intent.simulator.anatomy.mirror.muscle_index
         self.mirror = SignedPermutation(index, torch.ones(muscles)).to(intent.simulator.device)
+        self.tree = Trees.of(intent.simulator.anatomy).muscle.to(intent.simulator.device)
         self._scale, self._intent = settings.scale, intent
 
     def command(self, action: Numbers) -> Numbers:

@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from myotrack.algebra.parts import Parts
 from myotrack.algebra.permutation import Symmetry
+from myotrack.anatomy.trees import Trees
 from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
@@ -49,6 +51,7 @@ class TrackingEnv:
         library: ClipLibrary,
         activation: Float[Tensor, "row muscle"] | None = None,
         seed: int = 0,
+        weight: Float[Tensor, "clip"] | None = None,
     ) -> None:
         """Put every world somewhere into a clip.
 
@@ -59,6 +62,7 @@ class TrackingEnv:
             activation: With which muscles start, per row of the library (`start.fitting_activation`); at the task's
                 resting level if not given.
             seed: Of everything that is drawn.
+            weight: How often episodes begin in a frame of each clip (`start.Starts`).
 
         Raises:
             ValueError: The clips belong to another body, or the physics has another rate.
@@ -73,7 +77,7 @@ class TrackingEnv:
         self.anatomy, self.worlds, self.device = simulator.anatomy, simulator.worlds, simulator.device
         self.observer = Observer(self.anatomy, task.observation, self.device)
         self.actuation = actuation(task.action, simulator)
-        self.starts = Starts(library, task.start)
+        self.starts = Starts(library, task.start, weight)
         self._activation = activation
         self._generator = torch.Generator().manual_seed(seed)
         self._pushes = Pushes(task.disturbance, self.anatomy, self.worlds, simulator.physics.interval)
@@ -105,6 +109,12 @@ class TrackingEnv:
     def symmetry(self) -> Symmetry:
         """What a mirror makes of observations and actions."""
         return Symmetry(self.observer.mirror, self.actuation.mirror)
+
+    @property
+    def parts(self) -> Parts | None:
+        """Which part of the body numbers are about, where there are several that do not act on each other."""
+        count, seen = Trees.of(self.anatomy).count, self.observer.tree
+        return None if count == 1 or seen is None else Parts(seen, self.actuation.tree, count)
 
     @property
     def observation(self) -> Observation:
@@ -148,7 +158,7 @@ class TrackingEnv:
         self._age = self._age + 1
         moment = self.moment
         terms = self.task.reward.terms(moment, self.anatomy)
-        failed = lost(moment, self.anatomy, self.task.limits)
+        failed = lost(moment, self.anatomy, self.task.rule)
         # A lost world stands in its last good state, so its numbers are sound; it earns what that state is worth.
         over = (self.frame >= self.library.length[self.clip] - 1) | (self._age >= round(self.task.longest * RATE))
         cut = over & ~failed

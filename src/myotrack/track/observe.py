@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from myotrack.algebra.permutation import SignedPermutation
 from myotrack.algebra.quaternion import conjugate, multiply
 from myotrack.algebra.rotation import logarithm
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.trees import Trees
 from myotrack.track.heading import AXIAL, VECTOR, Heading, seen
 from myotrack.track.moment import Moment
 
@@ -66,6 +67,8 @@ class Entry:
     unit: str
     mirror: SignedPermutation
     read: Callable[["_View"], Row]
+    tree: Int[Tensor, "number"] | None = None
+    """Tree of the body that each number is about (`anatomy.trees`); none if it is about the whole."""
 
     @property
     def size(self) -> int:
@@ -104,6 +107,9 @@ class Observer:
             self.layout += tuple(_root_entries(anatomy, self._pelvis or 0, settings, device))
         self.layout += tuple(_muscle_entries(anatomy, settings, device))
         self.mirror = SignedPermutation.joined([entry.mirror for entry in self.layout]).to(device)
+        trees = [entry.tree for entry in self.layout if entry.tree is not None]
+        self.tree = torch.cat(trees).to(device) if len(trees) == len(self.layout) else None
+        """Tree of the body that each number of the row is about; none if some are about the whole body."""
 
     @property
     def size(self) -> int:
@@ -118,28 +124,32 @@ class Observer:
 
 def _joint_entries(anatomy: Anatomy, settings: ObservationSettings, device: torch.device | str) -> list[Entry]:
     """Joints, and landmarks beside their reference."""
-    mirror = anatomy.mirror
+    mirror, trees = anatomy.mirror, Trees.of(anatomy)
     free = anatomy.free
+    hinge = trees.coordinate[6 if free else 0 :]
     joint = _within(mirror.rate_index, mirror.rate_sign, 6 if free else 0)
     rates = slice(6 if free else 0, None)
     landmark = _each(mirror.landmark_index, VECTOR)
     entries = [
-        Entry("joint_pos", "rad", joint, lambda v: v.body.coordinate_pos[:, v.joints]),
-        Entry("joint_vel", "rad/s", joint, lambda v: v.body.coordinate_vel[:, rates]),
-        Entry("joint_error", "rad", joint, lambda v: v.joint_gap(0)),
+        Entry("joint_pos", "rad", joint, lambda v: v.body.coordinate_pos[:, v.joints], hinge),
+        Entry("joint_vel", "rad/s", joint, lambda v: v.body.coordinate_vel[:, rates], hinge),
+        Entry("joint_error", "rad", joint, lambda v: v.joint_gap(0), hinge),
         Entry("joint_vel_error", "rad/s", joint,
-              lambda v: v.reference.coordinate_vel[:, 0, rates] - v.body.coordinate_vel[:, rates]),
-        Entry("next_joint_gap", "rad", joint, lambda v: v.joint_gap(1)),
-        Entry("next_joint_vel", "rad/s", joint, lambda v: v.reference.coordinate_vel[:, 1, rates]),
+              lambda v: v.reference.coordinate_vel[:, 0, rates] - v.body.coordinate_vel[:, rates], hinge),
+        Entry("next_joint_gap", "rad", joint, lambda v: v.joint_gap(1), hinge),
+        Entry("next_joint_vel", "rad/s", joint, lambda v: v.reference.coordinate_vel[:, 1, rates], hinge),
     ]  # fmt: skip
     if settings.acceleration:
-        entries.append(Entry("next_joint_acc", "rad/s²", joint, lambda v: v.reference.coordinate_acc[:, 1, rates]))
+        entries.append(
+            Entry("next_joint_acc", "rad/s²", joint, lambda v: v.reference.coordinate_acc[:, 1, rates], hinge)
+        )
     for number, frame in enumerate(settings.ahead, start=2):
-        entries.append(Entry(f"joint_gap_in_{frame}", "rad", joint, lambda v, n=number: v.joint_gap(n)))
+        entries.append(Entry(f"joint_gap_in_{frame}", "rad", joint, lambda v, n=number: v.joint_gap(n), hinge))
     if settings.landmarks:
         entries.append(
             Entry("landmark_error", "m", landmark,
-                  lambda v: seen(v.heading[:, None], v.landmark_error_w).flatten(1))
+                  lambda v: seen(v.heading[:, None], v.landmark_error_w).flatten(1),
+                  trees.landmark.repeat_interleave(3))
         )  # fmt: skip
     if settings.landmarks and free:
         pelvis = anatomy.landmarks.index("pelvis")
@@ -193,6 +203,7 @@ def _root_entries(
 def _muscle_entries(anatomy: Anatomy, settings: ObservationSettings, device: torch.device | str) -> list[Entry]:
     """Muscles, as far as they are to be seen, and the phase."""
     muscle = SignedPermutation(anatomy.mirror.muscle_index, torch.ones(anatomy.model.nu))
+    tree = Trees.of(anatomy).muscle
 
     def row(values: list[float]) -> Tensor:
         return torch.tensor(values, device=device)
@@ -201,11 +212,11 @@ def _muscle_entries(anatomy: Anatomy, settings: ObservationSettings, device: tor
     span = row([each.path_range[1] - each.path_range[0] for each in anatomy.muscles])
     peak = row([each.peak_force for each in anatomy.muscles])
     rows = {
-        "activation": Entry("activation", "1", muscle, lambda v: v.body.muscle_activation),
-        "excitation": Entry("excitation", "1", muscle, lambda v: v.body.muscle_excitation),
-        "length": Entry("muscle_length", "path range", muscle, lambda v: (v.body.muscle_length - low) / span),
-        "velocity": Entry("muscle_velocity", "path range/s", muscle, lambda v: v.body.muscle_velocity / span),
-        "force": Entry("muscle_force", "peak force", muscle, lambda v: v.body.muscle_force / peak),
+        "activation": Entry("activation", "1", muscle, lambda v: v.body.muscle_activation, tree),
+        "excitation": Entry("excitation", "1", muscle, lambda v: v.body.muscle_excitation, tree),
+        "length": Entry("muscle_length", "path range", muscle, lambda v: (v.body.muscle_length - low) / span, tree),
+        "velocity": Entry("muscle_velocity", "path range/s", muscle, lambda v: v.body.muscle_velocity / span, tree),
+        "force": Entry("muscle_force", "peak force", muscle, lambda v: v.body.muscle_force / peak, tree),
         "phase": Entry("phase", "1", SignedPermutation.identity(1), lambda v: v.moment.phase[:, None]),
     }
     return [entry for name, entry in rows.items() if getattr(settings, name)]

@@ -44,8 +44,16 @@ class StartSettings:
 class Starts:
     """Draws clip and frame of new episodes, and learns where episodes fail."""
 
-    def __init__(self, library: ClipLibrary, settings: StartSettings) -> None:
-        """Begin without knowing anything: all frames are alike."""
+    def __init__(
+        self, library: ClipLibrary, settings: StartSettings, weight: Float[Tensor, "clip"] | None = None
+    ) -> None:
+        """Begin without knowing anything.
+
+        Args:
+            library: The clips.
+            settings: How starts are drawn.
+            weight: How often a frame of each clip is drawn where nothing is known of failures; all alike if not given.
+        """
         self._settings = settings
         self._length = library.length
         device = library.device
@@ -57,12 +65,13 @@ class Starts:
         self._clip = torch.repeat_interleave(torch.arange(len(bins), device=device), bins)
         self._begin = (torch.arange(len(self._clip), device=device) - self._first_bin[self._clip]) * self._width
         self._frames = torch.minimum(usable[self._clip] - self._begin, torch.as_tensor(self._width)).clamp(min=0)
+        self._even = self._frames * (1.0 if weight is None else weight.to(device)[self._clip])
         self.failure = torch.zeros(len(self._clip), device=device)
         """Recent share of the episodes in each stretch that failed there."""
 
     def weights(self) -> Float[Tensor, "bin"]:
         """Probability that an episode begins in each stretch."""
-        even = self._frames / self._frames.sum()
+        even = self._even / self._even.sum()
         troubled = self.failure * (self._frames > 0)
         total = troubled.sum()
         if total <= 0:

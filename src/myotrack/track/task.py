@@ -7,7 +7,7 @@ from myotrack.track.disturb import Disturbance
 from myotrack.track.observe import ObservationSettings
 from myotrack.track.reward import Reward
 from myotrack.track.start import StartSettings
-from myotrack.track.terminate import Limits
+from myotrack.track.terminate import PUBLISHED, Rule
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Task:
     action: ActionSettings = field(default_factory=Direct)
     observation: ObservationSettings = field(default_factory=ObservationSettings)
     reward: Reward = field(default_factory=Reward)
-    limits: Limits = field(default_factory=Limits)
+    rule: Rule = PUBLISHED
+    """Beyond which an episode has failed."""
     start: StartSettings = field(default_factory=StartSettings)
     disturbance: Disturbance = field(default_factory=Disturbance)
     longest: float = 10.0

@@ -37,7 +37,7 @@ class CloneSettings:
     """Standard deviation of what is added to the teacher's actions in the first round; twice that later."""
     noise_memory: float = 0.85
     """How much of the noise of one control step is left in the next. White noise would teach co-contraction."""
-    updates: int = 250
+    updates: int = 125
     """Steps of the optimiser per round; three times as many in the first."""
     batch: int = 512
     """Rows per step."""
@@ -49,6 +49,8 @@ class CloneSettings:
     """Rounds after which the rate has halved; about four times as many halve it again: rate / sqrt(1 + 3 n / this)."""
     mirrored: bool = True
     """Learn from every row or its mirror image by chance, if the worlds have a mirror."""
+    crossed: bool = True
+    """Learn by chance from rows whose parts were gathered in different worlds, if parts do not act on each other."""
     threads: int = 1
     """CPU threads of the updates; 0 takes one per core. Measured on two shared cores: an update takes 21 ms with one
     thread as with two, and 57 ms with two beside another busy process."""
@@ -260,6 +262,7 @@ class Clone:
         """Update the network, and the running mean of its weights; returns the mean loss."""
         settings, device = self.settings, self.env.device
         symmetry = self.env.symmetry if settings.mirrored and not self.policy.settings.symmetric else None
+        parts = self.env.parts if settings.crossed else None
         rows, commands = torch.cat(self._observation), torch.cat(self._command)
         self._optimiser.set_rate(settings.optimiser.rate / math.sqrt(1 + 3 * self._rounds / settings.rate_halves))
         updates = settings.updates * (3 if self._rounds == 0 else 1)
@@ -268,7 +271,14 @@ class Clone:
         learning: list[Tensor] = list(self._student.parameters())
         for update in range(updates):
             place = torch.randint(len(rows), (settings.batch,), generator=self._generator).to(device)
-            seen, wanted = rows[place], commands[place]
+            if parts is None:
+                seen, wanted = rows[place], commands[place]
+            else:
+                # Half of the rows are put together from two.
+                count = settings.batch // 2, parts.count - 1
+                others = place[:, None].repeat(1, parts.count)
+                others[: count[0], 1:] = torch.randint(len(rows), count, generator=self._generator).to(device)
+                seen, wanted = parts.put_together(rows, commands, others)
             if symmetry is not None:
                 turned = (torch.rand(settings.batch, generator=self._generator) < 0.5).to(device)[:, None]
                 seen = torch.where(turned, symmetry.observation(seen), seen)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from myotrack.algebra.parts import Parts as Parts
 from myotrack.algebra.permutation import Symmetry as Symmetry
 
 Observation = Float[Tensor, "world feature"]
@@ -84,6 +85,11 @@ class Env(Protocol):
     @property
     def symmetry(self) -> Symmetry | None:
         """The mirror, if the worlds have one."""
+        ...
+
+    @property
+    def parts(self) -> Parts | None:
+        """Which numbers belong together, if the worlds consist of parts that do not act on each other."""
         ...
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from myotrack.validate.protocol import PUBLISHED, STRICT, Rule
+from myotrack.track.terminate import PUBLISHED, STRICT, Rule
 
 Better = Literal["lower", "higher", "neither"]
 

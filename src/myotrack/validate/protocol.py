@@ -1,47 +1,15 @@
-"""When a policy has lost its clip: the rules that judge a trial afterwards, and what goes with its numbers.
-
-A rule compares landmarks relative to the pelvis, and the pelvis itself on its own. A trunk that is fixed has no pelvis
-to compare, so there landmarks count where they are.
-"""
+"""When a policy has lost its clip: how rules judge a trial afterwards, and what goes with its numbers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.track.terminate import distances
+from myotrack.track.terminate import PUBLISHED, STRICT, Rule, distances
 from myotrack.validate.trials import BACKEND, SEED, Trial
 
-
-@dataclass(frozen=True)
-class Rule:
-    """How far a body may be from its reference; what is farther in any frame has failed."""
-
-    landmark: float
-    """Mean distance of the landmarks, the pelvis laid onto its reference [m]."""
-    root: float
-    """Distance of the pelvis; of no account for a fixed trunk [m]."""
-    name: str = "own"
-
-    def __post_init__(self) -> None:
-        if not (self.landmark > 0 and self.root > 0):
-            raise ValueError(f"A rule needs positive distances; got {self.landmark} m and {self.root} m.")
-
-    def violated(self, landmark: Float[Tensor, "*any"], root: Float[Tensor, "*any"]) -> Bool[Tensor, "*any"]:
-        """Where either distance exceeds its limit, or is no number."""
-        return ~((landmark <= self.landmark) & (root <= self.root))
-
-    def __str__(self) -> str:
-        return f"{self.name} rule: landmarks {self.landmark:.2f} m, pelvis {self.root:.2f} m"
-
-
-PUBLISHED = Rule(0.30, 0.50, "published")
-"""Cited: MuscleMimic, arXiv 2603.25544. The loosest rule: a trial goes on until it is violated."""
-STRICT = Rule(0.15, 0.25, "strict")
-"""Tuned: half the published distances, since a body 0.3 m off does not look as if it followed anything."""
 RULES = (PUBLISHED, STRICT)
 """By which every policy is judged."""
 

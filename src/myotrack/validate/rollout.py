@@ -19,8 +19,7 @@ from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import Activation, BodyState, Excitation
 from myotrack.steer.follow import Step
-from myotrack.track.terminate import distances
-from myotrack.validate.protocol import PUBLISHED, Rule
+from myotrack.track.terminate import PUBLISHED, Rule, distances
 from myotrack.validate.record import LEFT, Listed, record
 from myotrack.validate.trials import BACKEND, Trial
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.track.terminate import PUBLISHED
 from myotrack.validate.metrics import METRICS, Better, Metric, Score
-from myotrack.validate.protocol import PUBLISHED, RULES, Conditions, coverage, first_violation, until
+from myotrack.validate.protocol import RULES, Conditions, coverage, first_violation, until
 from myotrack.validate.summary import Summary, summarise
 from myotrack.validate.tracking import (
     Spread,

@@ -42,6 +42,11 @@ class TrainCommand:
     """Where bodies and networks live."""
     seed: int = 0
     """Of everything that is drawn."""
+    seeds: int = 1
+    """Train so many policies one after another, with --seed and those that follow it; each gets a run of its own in
+    --out, 'seed-0' and so on, and `myotrack validate` judges them together."""
+    symmetric: bool = False
+    """A network whose mirrored observation has exactly the mirrored action. Twice the time of the network."""
     resume: bool = False
     """Go on with the run in --out, with its own recipe and choices; --minutes or --steps may give it more."""
     json: bool = False
@@ -62,17 +67,20 @@ class ValidateCommand:
 
     Try `myotrack validate runs/arms`. Motions are judged in groups: some that were learnt, built-in ones that were not,
     and those of persons that the policy has never seen. Who counts as lost, by two rules, stands with the numbers.
+    Several seeds of a recipe are judged together: `myotrack train arms --seeds 3 --out runs/three` and
+    `myotrack validate runs/three`.
     The exit status is 1 if a motion that was not learnt is lost.
     """
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run, which gets trials/, scorecard.json and report.html."""
+    """Folder of the run, which gets trials/, scorecard.json and report.html; or a folder of runs that differ by their
+    seeds, which each get theirs."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Judge by these clips instead of those that the run kept for it."""
     sampled: bool = False
     """Judge drawn actions, too, not only their mean."""
-    seed: int = 0
-    """Of what is drawn."""
+    seed: int | None = None
+    """Of what is drawn; that of the policy if not given."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the bodies live."""
     video: bool = True

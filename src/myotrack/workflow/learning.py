@@ -39,6 +39,8 @@ class ClipGroups:
     learnt: tuple[Clip, ...]
     judged: dict[str, tuple[Clip, ...]]
     """By group, beside those that are learnt; empty groups are left out."""
+    weight: tuple[float, ...] = ()
+    """How often episodes begin in a frame of each that is learnt; all alike if there are none."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,30 @@ def clip_groups(choice: ClipChoice, anatomy: Anatomy, tell: Callable[[str, int, 
         tell("making the built-in motions", number, len(names))
         made.append(builtin(name, anatomy))
     learnt, judged = made[: len(choice.builtin)], {STRANGE_BUILTIN: tuple(made[len(choice.builtin) :])}
+    fresh: list[Clip] = []
     if recorded:
         kept: set[str] = set()
         if choice.test_share > 0:
             kept = set(split_by_subject(recorded, choice.test_share, choice.split_seed).test)
-        learnt += [clip for clip in recorded if clip.name not in kept]
+        fresh = [clip for clip in recorded if clip.name not in kept]
         judged[STRANGE_PERSON] = tuple(clip for clip in recorded if clip.name in kept)
+    if choice.rehearsed:
+        known = {clip.name: clip for folder in choice.rehearsed_from for clip in clips_in(folder, anatomy)}
+        new = {clip.name for clip in fresh}
+        learnt += [known[name] for name in choice.rehearsed if name in known and name not in new]
+    weight = _weights(learnt, fresh, choice.new_share)
+    learnt += fresh
     if not learnt:
         raise ValueError("There is no motion to learn; name built-in motions, or a folder of clips with --clips.")
-    return ClipGroups(tuple(learnt), {name: clips for name, clips in judged.items() if clips})
+    return ClipGroups(tuple(learnt), {name: clips for name, clips in judged.items() if clips}, weight)
+
+
+def _weights(old: list[Clip], fresh: list[Clip], share: float | None) -> tuple[float, ...]:
+    """How often episodes begin in a frame of each clip, so that new ones get their share."""
+    if share is None or not old or not fresh:
+        return ()
+    parts = ((old, 1 - share), (fresh, share))
+    return tuple(part / sum(clip.frames for clip in clips) for clips, part in parts for _ in clips)
 
 
 def clips_in(folder: Path, anatomy: Anatomy) -> list[Clip]:
@@ -152,7 +169,8 @@ def lesson_of(
     if not anatomy.free:
         tell("finding the activations of every start", 0, 0)
         activation = fitting_activation(simulator, library)
-    env = TrackingEnv(experiment.task, simulator, library, activation, experiment.seed)
+    weight = torch.tensor(clips.weight) if clips.weight else None
+    env = TrackingEnv(experiment.task, simulator, library, activation, experiment.seed, weight)
     policy = policy_of(experiment, env)
     if first is not None:
         first.fill(policy)

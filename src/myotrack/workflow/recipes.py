@@ -25,7 +25,7 @@ STRANGE = (1000,)
 class ClipChoice:
     """Which motions are learnt, and which are kept for judging."""
 
-    builtin: tuple[str, ...] = varied(TAUGHT, range(4))
+    builtin: tuple[str, ...] = (*varied(TAUGHT, range(4)), *varied(("wander",), range(12)))
     """Built-in motions, or variations of them, that are learnt."""
     judged: tuple[str, ...] = (*TAUGHT, *varied(TAUGHT, STRANGE))
     """Built-in motions that are never learnt."""
@@ -35,6 +35,12 @@ class ClipChoice:
     """Share of the recorded frames that is kept, whole persons at a time; 0 learns from all."""
     split_seed: int = 0
     """Another seed keeps other persons."""
+    rehearsed: tuple[str, ...] = ()
+    """Recorded clips that a first policy knew and that are learnt on."""
+    rehearsed_from: tuple[Path, ...] = ()
+    """Their folders."""
+    new_share: float | None = None
+    """Share of the episodes that begin in clips of `folder`; as many as they have frames if not given."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,9 @@ class Experiment:
     """Mean reward per control step at which learning ends early."""
     begin: Path | None = None
     """Policy to begin with, for fine-tuning."""
-    rehearsed: int = 9
-    """How many of the motions that the first policy knew are learnt on, so that they are not forgotten."""
+    rehearsed: int = 12
+    """How many of the built-in motions that the first policy knew are learnt on, and as many of the recordings, so that
+    they are not forgotten."""
 
     def __post_init__(self) -> None:
         if self.clone is None and self.ppo is None:

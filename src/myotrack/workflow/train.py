@@ -7,7 +7,7 @@ RUN/log.jsonl         a line per round                     RUN/policy.safetensor
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,10 @@ STALE = (
 """What an older run left in its folder."""
 TITLES = {"arms": "Arms moved by a learnt policy", "full": "A body moved by a learnt policy"}
 """Of the report."""
+NEW_SHARE = 0.5
+"""Of the episodes in fine-tuning, that begin in what is new; the others rehearse."""
+SEED_FOLDER = "seed-"
+"""What the folders of several seeds begin with."""
 QUIET = 10.0
 """Seconds between two lines where nobody looks at a bar."""
 Tell = Callable[[str, int, int], None]
@@ -46,18 +50,47 @@ Tell = Callable[[str, int, int], None]
 
 def train(command: "TrainCommand") -> int:
     """Train, with a line of progress; 1 if learning diverged or was stopped."""
-    experiment = chosen(command)
-    with progress() as (tell, advance):
-        outcome = learn(experiment, command.out, tell, advance, command.resume, command.force)
-    speed = outcome.steps / outcome.seconds if outcome.seconds else math.nan
+    told = []
+    for each in seeded(command):
+        experiment = chosen(each)
+        with progress() as (tell, advance):
+            outcome = learn(experiment, each.out, tell, advance, each.resume, each.force)
+        speed = outcome.steps / outcome.seconds if outcome.seconds else math.nan
+        told.append({
+            "out": str(each.out), "how": outcome.how, "words": outcome.words, "seconds": outcome.seconds,
+            "steps": outcome.steps, "steps_per_s": speed, "policy": str(each.out / POLICY),
+        })  # fmt: skip
+        if not command.json:
+            pace = f"{outcome.steps:,} control steps in {outcome.seconds:.0f} s, {speed:,.0f} per second."
+            print(f"{outcome.words} {pace}\nPolicy: {each.out / POLICY}")
+        if outcome.how == "stopped":
+            break
     if command.json:
-        told = {"out": str(command.out), "how": outcome.how, "words": outcome.words, "seconds": outcome.seconds,
-                "steps": outcome.steps, "steps_per_s": speed, "policy": str(command.out / POLICY)}  # fmt: skip
-        print_json(told)
+        print_json(told[0] if command.seeds == 1 else {"runs": told})
     else:
-        print(f"{outcome.words} {outcome.steps:,} control steps in {outcome.seconds:.0f} s, {speed:,.0f} per second.")
-        print(f"Policy: {command.out / POLICY}. How good it is: myotrack validate {command.out}")
-    return 0 if outcome.how == "finished" else 1
+        print(f"How good it is: myotrack validate {command.out}")
+    return 0 if all(one["how"] == "finished" for one in told) else 1
+
+
+def seeded(command: "TrainCommand") -> list["TrainCommand"]:
+    """A command for every seed, in a folder of its own where there are several.
+
+    Raises:
+        ValueError: There are none, or the folder holds one run.
+    """
+    if command.seeds < 1:
+        raise ValueError(f"--seeds is how many policies to train, at least one; got {command.seeds}.")
+    if command.seeds == 1:
+        return [command]
+    if experiment_of(command.out) is not None:
+        raise ValueError(f"{command.out}: there is a run already; choose another folder for several seeds with --out.")
+    commands = []
+    for seed in range(command.seed, command.seed + command.seeds):
+        folder = command.out / f"{SEED_FOLDER}{seed}"
+        # A run that had not begun when others were stopped begins now.
+        resume = command.resume and experiment_of(folder) is not None
+        commands.append(replace(command, out=folder, seed=seed, seeds=1, resume=resume))
+    return commands
 
 
 def chosen(command: "TrainCommand") -> Experiment:
@@ -71,12 +104,16 @@ def chosen(command: "TrainCommand") -> Experiment:
     else:
         experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
         experiment = replace(experiment, fingers=command.fingers)
+        if command.symmetric:
+            experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
         if command.worlds is not None:
             experiment = replace(experiment, worlds=command.worlds)
         if command.clips is not None:
             clips = replace(experiment.clips, folder=command.clips, test_share=command.test_share)
             experiment = replace(experiment, clips=clips)
         if command.recipe == "finetune":
+            if command.symmetric:
+                raise ValueError("--symmetric is decided when a policy is first trained; 'finetune' keeps its network.")
             experiment = fine_tuning(experiment, command.begin, command.clips)
         elif command.begin is not None:
             raise ValueError(
@@ -101,8 +138,16 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
             "Fine-tuning needs a policy to begin with (--begin RUN) and new clips (--clips FILE_OR_FOLDER)."
         )
     first = open_policy(begin)
-    known = first.experiment.clips.builtin[: experiment.rehearsed]
-    choice = ClipChoice(known, first.experiment.clips.judged, clips, test_share=0.0)
+    known, count = first.experiment.clips, experiment.rehearsed
+    recorded = [name for name in first.clips if name not in known.builtin]
+    folders = [folder for folder in (known.folder, *known.rehearsed_from) if folder is not None and recorded]
+    for folder in folders:
+        if not folder.exists():
+            _plain(errors(), f"{folder}: recordings that the policy knew are not here any more; they may be forgotten.")
+    choice = ClipChoice(
+        spread_over(known.builtin, count), known.judged, clips, test_share=0.0, rehearsed=spread_over(recorded, count),
+        rehearsed_from=tuple(folder for folder in folders if folder.exists()), new_share=NEW_SHARE,
+    )  # fmt: skip
     return replace(
         experiment,
         body=first.experiment.body,
@@ -112,6 +157,12 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         clips=choice,
         begin=first.path,
     )
+
+
+def spread_over(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """At most so many of the names, evenly chosen."""
+    step = max(1, -(-len(names) // count))
+    return tuple(names[::step])
 
 
 def experiment_of_run(folder: Path) -> Experiment:
@@ -174,7 +225,7 @@ def begin(folder: Path, experiment: Experiment, lesson: Lesson) -> None:
         "experiment": as_plain(experiment),
         "body_hash": lesson.anatomy.hash,
         "clips": {"learnt": [clip.name for clip in lesson.clips.learnt], "judged": groups},
-        "termination": str(experiment.task.limits),
+        "termination": str(experiment.task.rule),
         "observation": [[entry.name, entry.unit, entry.size] for entry in lesson.env.observer.layout],
         "trials": [],
     }

@@ -30,6 +30,7 @@ from myotrack.workflow.page import write_page
 from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.run import REPORT, Run, experiment_of, put_trials
 from myotrack.workflow.steer import progress
+from myotrack.workflow.train import SEED_FOLDER
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import ValidateCommand
@@ -62,7 +63,8 @@ class Examination:
     disturbance: Disturbance | None = None
     """Instead of the task's own."""
     device: str = "cpu"
-    seed: int = 0
+    seed: int | None = None
+    """Of what is drawn; that of the policy if not given."""
     learnt: bool = True
     """Whether some of the learnt clips are performed, too."""
 
@@ -72,16 +74,37 @@ def validate(command: "ValidateCommand") -> int:
     begin = time.perf_counter()
     one_thread()
     how = Examination(command.sampled, None, command.device, command.seed)
+    # Films of one seed tell as much as films of all.
+    films = {folder: command.video and not number for number, folder in enumerate(runs_in(command.run_folder))}
     with progress() as tell:
-        run = examine(command.run_folder, command.clips, how, command.video, tell)
-    card = Scorecard.of(run.trials)
+        runs = [examine(folder, command.clips, how, video, tell) for folder, video in films.items()]
+    trials = [pair for run in runs for pair in run.trials]
+    card, reports = Scorecard.of(trials), [str(run.folder / REPORT) for run in runs]
     if command.json:
-        print_json({"out": str(run.folder), "report": str(run.folder / REPORT)} | card.as_dict())
+        place = {"out": str(command.run_folder), "report": reports[0] if len(runs) == 1 else reports}
+        print_json(place | card.as_dict())
     else:
         print_groups(card)
-        print(f"{len(run.trials)} motions in {time.perf_counter() - begin:.0f} s. Report: {run.folder / REPORT}")
-    lost = [trial for trial, _ in run.trials if trial.ended and trial.group != LEARNT]
-    return 1 if lost else 0
+        print(f"{len(trials)} motions in {time.perf_counter() - begin:.0f} s. Report: {', '.join(reports)}")
+    return 1 if any(trial.ended and trial.group != LEARNT for trial, _ in trials) else 0
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The run of a folder, or those in it that differ by their seeds.
+
+    Raises:
+        ValueError: There are none, two have the same seed, or they learnt different things.
+    """
+    inside = sorted(folder.glob(f"{SEED_FOLDER}*")) if experiment_of(folder) is None else []
+    found = [each for each in inside if experiment_of(each) is not None]
+    if not found:
+        return [folder]
+    experiments = [open_policy(each).experiment for each in found]
+    if len({each.seed for each in experiments}) < len(found):
+        raise ValueError(f"{folder}: two of its runs have the same seed; judge them one by one.")
+    if any(replace(each, seed=0) != replace(experiments[0], seed=0) for each in experiments):
+        raise ValueError(f"{folder}: its runs differ by more than their seeds; judge them one by one.")
+    return [each for _, each in sorted(zip((e.seed for e in experiments), found, strict=True))]
 
 
 def examine(
@@ -133,6 +156,7 @@ def judged(
 ) -> list[Trial]:
     """Let the policy perform every clip of every group."""
     trials = []
+    seed = stored.experiment.seed if how.seed is None else how.seed
     disturbed = how.disturbance or stored.experiment.task.disturbance
     task = replace(stored.experiment.task, disturbance=disturbed)
     for group, clips in groups.items():
@@ -141,27 +165,27 @@ def judged(
         library = ClipLibrary.of(clips, anatomy, simulator.device)
         table = None if anatomy.free else fitting_activation(simulator, library)
         for acting in (MEAN, SAMPLED) if how.sampled else (MEAN,):
-            act = policy.to(simulator.device).mean if acting == MEAN else _drawn(policy, how.seed)
-            drive = Drive(task, simulator, library, act, how.seed)
+            act = policy.to(simulator.device).mean if acting == MEAN else _drawn(policy, seed)
+            drive = Drive(task, simulator, library, act, seed)
             trials += roll_out(
                 simulator, library, drive,
                 start_activation=None if table is None else _started(table, library),
                 tell=lambda done, total, group=group: tell(f"performing {group}", done, total),
-                settings=grouped(group, acting, how.seed) | {"disturbance": _told(disturbed)},
+                settings=grouped(group, acting, seed) | {"disturbance": _told(disturbed)},
                 origins={clip.name: clip.provenance for clip in clips},
             )  # fmt: skip
     return trials
 
 
 def print_groups(card: Scorecard) -> None:
-    """Means over the motions of each group, with 95 % intervals."""
+    """Means over the motions of each group, with 95 % intervals; over all seeds first, where there are several."""
     rows = []
-    for group in dict.fromkeys((summary.group, summary.acting) for summary in card.summaries):
-        mine = {each.metric: each for each in card.summaries if (each.group, each.acting) == group}
+    for group in dict.fromkeys((summary.group, summary.acting, summary.seed) for summary in card.summaries):
+        mine = {each.metric: each for each in card.summaries if (each.group, each.acting, each.seed) == group}
         cells = ["" if name not in mine else f"{mine[name].text} ({mine[name].ends})" for name in COLUMNS]
         count = max(summary.interval.count for summary in mine.values())
-        rows.append([group[0], group[1], str(count), *cells])
-    print_table("Mean over motions (95 % interval)", ["group", "acting", "n", *COLUMNS.values()], rows,
+        rows.append([*group, str(count), *cells])
+    print_table("Mean over motions (95 % interval)", ["group", "acting", "seed", "n", *COLUMNS.values()], rows,
                 None if card.conditions is None else str(card.conditions))  # fmt: skip
 
 
