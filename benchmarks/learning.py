@@ -1,6 +1,7 @@
 """How well a policy follows motions that it has never seen, after minutes of learning.
 
     python benchmarks/learning.py --clips CLIPS --part seeds        three seeds, judged on clips and persons held out
+    python benchmarks/learning.py --clips CLIPS --part teacher      muscle control itself, on the same clips
     python benchmarks/learning.py --clips CLIPS --part robust       the first seed's policy, disturbed
     python benchmarks/learning.py --clips CLIPS --part finetune     the first seed's policy learns one more recording
     python benchmarks/learning.py --part ppo                     trial and error after cloning, where the teacher errs
@@ -20,16 +21,25 @@ import torch
 import tyro
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import Clip
+from myotrack.clips.library import ClipLibrary
 from myotrack.clips.store import load, save
+from myotrack.simulate.simulator import Simulator
+from myotrack.simulate.state import BodyState
+from myotrack.simulate.threads import Threads
+from myotrack.track.action import Intent
 from myotrack.track.disturb import Disturbance
+from myotrack.track.moment import Moment
+from myotrack.track.start import fitting_activation
 from myotrack.track.task import Task
 from myotrack.train.ppo import PPOSettings
 from myotrack.train.trainer import Progress
+from myotrack.validate.rollout import roll_out
 from myotrack.validate.scorecard import Scorecard
-from myotrack.validate.trials import Trial
+from myotrack.validate.trials import Trial, grouped
 from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, one_thread
 from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.recipes import Experiment, anchored, arms, finetune
@@ -57,7 +67,7 @@ IMPERFECT = Disturbance(mass=0.1, strength=0.2, weakness=0.3, hand_load=0.3)
 class Command:
     """Train and judge."""
 
-    part: Literal["seeds", "robust", "finetune", "ppo"] = "seeds"
+    part: Literal["seeds", "teacher", "robust", "finetune", "ppo"] = "seeds"
     clips: Path | None = None
     """Folder of recorded clips of the arms; built-in motions alone if not given."""
     out: Path = Path("runs/learning")
@@ -68,14 +78,14 @@ class Command:
     """126 muscles instead of 64."""
     figure: Path = Path("docs/figures/robust.png")
     """Where the curves of --part robust are drawn."""
-    new: str = "14_07"
+    new: str = "10_03"
     """The recording that is learnt in fine-tuning, of a person held out before."""
 
 
 def main(command: Command) -> None:
     """Measure and print a JSON object per row."""
     one_thread()
-    {"seeds": seeds, "robust": robust, "finetune": tuned, "ppo": ppo}[command.part](command)
+    {"seeds": seeds, "teacher": teacher, "robust": robust, "finetune": tuned, "ppo": ppo}[command.part](command)
 
 
 def trained(command: Command, experiment: Experiment, name: str) -> StoredPolicy:
@@ -119,6 +129,38 @@ def seeds(command: Command) -> None:
         trials = judge(policy, groups, Examination(), {"seed": seed, "fingers": command.fingers})
         lost = [trial.name for trial in trials if trial.ended]
         print(json.dumps({"seed": seed, "lost": lost}), flush=True)
+
+
+class Taught:
+    """Drives the muscles as the teacher would."""
+
+    def __init__(self, simulator: Simulator, library: ClipLibrary) -> None:
+        self._intent, self._library = Intent(simulator), library
+
+    def reset(self, body: BodyState, clip: Tensor, frame: Tensor) -> None:
+        """There is nothing to remember."""
+
+    def __call__(self, body: BodyState, clip: Tensor, frame: Tensor) -> Tensor:
+        """What muscle control sends."""
+        reference = self._library.at(clip, frame, (0, 1))
+        phase = torch.zeros_like(body.time)
+        return self._intent.excitation(Moment(body, reference, body.muscle_excitation, phase)).float()
+
+
+def teacher(command: Command) -> None:
+    """How well the teacher follows what its pupils are judged on; a row per motion."""
+    policy, anatomy = open_policy(command.out / "seed0"), Anatomy.load("arms")
+    for group, clips in kept_clips(policy, anatomy, lambda what, done, total: None).items():
+        simulator, library = Threads(anatomy, len(clips)), ClipLibrary.of(clips, anatomy)
+        table = fitting_activation(simulator, library)
+        trials = roll_out(
+            simulator, library, Taught(simulator, library), settings=grouped(group),
+            start_activation=lambda clip, frame, table=table, start=library.start: table[start[clip] + frame],
+        )  # fmt: skip
+        for trial in trials:
+            apart = (trial.landmark_pos_w - trial.reference_landmark_pos_w).norm(dim=-1).mean(dim=1)
+            told = {"mean_mm": round(1000 * float(apart.mean()), 1), "max_mm": round(1000 * float(apart.max()))}
+            print(json.dumps({"teacher of": group, "clip": trial.name, "ended": trial.ended} | told), flush=True)
 
 
 def robust(command: Command) -> None:
@@ -185,7 +227,7 @@ def ppo(command: Command) -> None:
         "slow": replace(anchored(), anchor=0.0),
         "slow, anchored": anchored(),
     }
-    taught, tried = 60_000, 150_000
+    taught, tried = 20_000, 60_000
     task = Task(disturbance=IMPERFECT)
     for seed in command.seeds:
         base = replace(arms(), task=task, seed=seed, minutes=None, steps=taught)

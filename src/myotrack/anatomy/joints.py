@@ -28,6 +28,8 @@ POSITIVE: dict[str, str] = {
     "shoulder_elv": "arm elevation",
     "shoulder1_r2": "undoes elv_angle",
     "shoulder_rot": "internal rotation of the humerus",
+    "shoulder_shift1": "shoulder shift, first direction (fast bodies)",
+    "shoulder_shift2": "shoulder shift, second direction (fast bodies)",
     "elbow_flex": "elbow flexion",
     "pro_sup": "forearm pronation",
     "deviation": "radial deviation of the wrist",

@@ -15,9 +15,11 @@ from myotrack.anatomy.bones import with_bones
 from myotrack.anatomy.changes import Change, Repairs
 from myotrack.anatomy.couplings import Couplings
 from myotrack.anatomy.fingers import lock_fingers
+from myotrack.anatomy.fitted import FittedPaths
 from myotrack.anatomy.joints import Joint, joint_table
 from myotrack.anatomy.kinematics import Kinematics
 from myotrack.anatomy.landmarks import FOOT_REGIONS, PLANS, add_landmarks, add_sensors, site_name
+from myotrack.anatomy.levels import MARKS, Level, parsed, paths_of, with_stand_ins, without_muscles
 from myotrack.anatomy.mirror import Mirror
 from myotrack.anatomy.muscles import Muscle, muscle_table
 from myotrack.anatomy.repairs import repair
@@ -63,7 +65,7 @@ class Anatomy:
     xml: str
     """The repaired body as MJCF, without visuals."""
     hash: str
-    """Fingerprint of `xml`; files that belong to a body carry it."""
+    """Fingerprint of the original's `xml`; files that belong to a body carry it, whatever its level."""
     couplings: Couplings
     joints: tuple[Joint, ...]
     muscles: tuple[Muscle, ...]
@@ -80,6 +82,12 @@ class Anatomy:
     """Which faults were mended."""
     sizes: Sizes
     """How large its parts are over those of the published body."""
+    level: Level = "original"
+    """How much detail is simulated (`levels`)."""
+    fitted: FittedPaths | None = None
+    """Along which muscles pull; none if MuJoCo wraps them."""
+    skeleton: mujoco.MjModel | None = None
+    """What is simulated beside fitted paths: the body without tendons."""
 
     @classmethod
     def load(
@@ -94,7 +102,7 @@ class Anatomy:
 
         Args:
             name: 'full' (free in space, 37 independent coordinates with locked fingers) or 'arms' (both arms on a
-                fixed trunk, 14).
+                fixed trunk, 14); 'full:paths', 'full:fast' and so on for another level of detail (`levels`).
             fingers: Keep the finger joints and the muscles that move them (77 and 54 coordinates).
             repairs: Which faults of the published body to mend; all of them if not given.
             visuals: Put the bones back on, for pictures. Masses then have the digits of the MJCF (1e-6 kg), so do not
@@ -104,9 +112,12 @@ class Anatomy:
         Raises:
             ValueError: There is no body of that name, or nobody of these sizes weighs so much.
         """
-        if name not in BODIES:
-            raise ValueError(f"There is no body called '{name}'. The bodies are: {', '.join(BODIES)}.")
-        return _load(name, fingers, repairs or Repairs(), visuals, sizes or Sizes())
+        body, level = parsed(name)
+        if body not in BODIES:
+            raise ValueError(f"There is no body called '{body}'. The bodies are: {', '.join(BODIES)}.")
+        if visuals and level != "original":
+            raise ValueError(f"Only the original of a body has bones to show; load '{body}' for pictures.")
+        return _load(body, fingers, repairs or Repairs(), visuals, sizes or Sizes(), level)
 
     def resized(self, sizes: Sizes) -> "Anatomy":
         """The same body in other sizes. Takes a tenth of the time of the first load.
@@ -117,7 +128,17 @@ class Anatomy:
         Raises:
             ValueError: Nobody of these sizes weighs so much.
         """
-        return _load(self.name, self.fingers, self.repairs, False, sizes)
+        return _load(self.name, self.fingers, self.repairs, False, sizes, self.level)
+
+    @property
+    def title(self) -> str:
+        """Name and level, as `load` takes them."""
+        return self.name if self.level == "original" else f"{self.name}:{self.level}"
+
+    @property
+    def simulated(self) -> mujoco.MjModel:
+        """What simulators step."""
+        return self.model if self.skeleton is None else self.skeleton
 
     @property
     def muscle_names(self) -> tuple[str, ...]:
@@ -166,16 +187,13 @@ def published_file(name: str) -> Path:
 
 
 @functools.lru_cache(maxsize=16)
-def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool, sizes: Sizes) -> Anatomy:
+def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool, sizes: Sizes, level: Level) -> Anatomy:
     if visuals:
-        bare = _load(name, fingers, repairs, False, sizes)
+        bare = _load(name, fingers, repairs, False, sizes, "original")
         return replace(bare, model=with_bones(bare.xml, published_file(name), sizes.factor))
-    spec, changes = _edited_spec(name, fingers, repairs)
-    model = spec.compile()
-    if not sizes.own:
-        spec = spec.copy()
-        changes += tuple(resize(spec, model, name, sizes))
-        model = spec.compile()
+    if level != "original":
+        return _reduced(_load(name, fingers, repairs, False, sizes, "original"), level)
+    spec, model, changes = _sized_spec(name, fingers, repairs, sizes)
     couplings = Couplings.of(model)
     xml = spec.to_xml()
     landmarks = tuple(plan.name for plan in PLANS[name])
@@ -198,6 +216,46 @@ def _load(name: str, fingers: bool, repairs: Repairs, visuals: bool, sizes: Size
         changes=changes,
         repairs=repairs,
         sizes=sizes,
+    )
+
+
+def _sized_spec(
+    name: str, fingers: bool, repairs: Repairs, sizes: Sizes
+) -> tuple[mujoco.MjSpec, mujoco.MjModel, tuple[Change, ...]]:
+    """The body as it is simulated; whoever changes the specification takes a copy."""
+    spec, changes = _edited_spec(name, fingers, repairs)
+    model = spec.compile()
+    if not sizes.own:
+        spec = spec.copy()
+        changes += tuple(resize(spec, model, name, sizes))
+        model = spec.compile()
+    return spec, model, changes
+
+
+def _reduced(original: Anatomy, level: Level) -> Anatomy:
+    """The same body with less detail."""
+    fitted = paths_of(original)
+    if level == "paths":
+        spec, _, _ = _sized_spec(original.name, original.fingers, original.repairs, original.sizes)
+        return replace(original, level=level, fitted=fitted, skeleton=without_muscles(spec).compile())
+    from myotrack.anatomy.reduce import reduced
+
+    spec = reduced(original)
+    spec.nuserdata = MARKS
+    skeleton = spec.compile()
+    with_stand_ins(spec, original.model, fitted, original.coordinate_names)
+    model = spec.compile()
+    couplings = Couplings.of(model)
+    return replace(
+        original,
+        level=level,
+        fitted=fitted,
+        skeleton=skeleton,
+        model=model,
+        couplings=couplings,
+        joints=joint_table(model),
+        mirror=Mirror.of(model, couplings, original.landmarks, original.foot_regions),
+        kinematics=Kinematics.of(model, couplings, tuple(site_name(landmark) for landmark in original.landmarks)),
     )
 
 

@@ -57,9 +57,9 @@ def _spanned(model: mujoco.MjModel, tendon: int) -> list[int]:
     first = model.tendon_adr[tendon]
     bodies = set()
     for wrap in range(first, first + model.tendon_num[tendon]):
-        kind, number = model.wrap_type[wrap], model.wrap_objid[wrap]
-        if kind == mujoco.mjtWrap.mjWRAP_SITE:
+        kind, number = int(model.wrap_type[wrap]), int(model.wrap_objid[wrap])
+        if kind == mujoco.mjtWrap.mjWRAP_SITE.value:
             bodies.add(int(model.site_bodyid[number]))
-        elif kind in (mujoco.mjtWrap.mjWRAP_SPHERE, mujoco.mjtWrap.mjWRAP_CYLINDER):
+        elif kind in (mujoco.mjtWrap.mjWRAP_SPHERE.value, mujoco.mjtWrap.mjWRAP_CYLINDER.value):
             bodies.add(int(model.geom_bodyid[number]))
     return sorted({int(model.body_treeid[body]) for body in bodies} - {-1})

@@ -48,7 +48,8 @@ class MechanicsArrays:
     M: Float[Tensor, "world nonzero"]
     qfrc_bias: Float[Tensor, "world dof"]
     qfrc_passive: Float[Tensor, "world dof"]
-    actuator_moment: Float[Tensor, "world moment"]
+    actuator_moment: Float[Tensor, "world moment"] | Float[Tensor, "world muscle coordinate"]
+    """Of wrapped paths MuJoCo's sparse rows; of fitted ones the moment arms themselves."""
     actuator_length: Float[Tensor, "world muscle"]
     actuator_velocity: Float[Tensor, "world muscle"]
 
@@ -64,15 +65,17 @@ class MechanicsReadout:
         # stand where the model says the tendons' Jacobians do.
         self._row = torch.repeat_interleave(torch.arange(model.nv), integers(model.M_rownnz)).to(device)
         self._column = integers(model.M_colind).to(device)
-        tendon = integers(model.actuator_trnid[:, 0])
-        count, start = integers(model.ten_J_rownnz)[tendon], integers(model.ten_J_rowadr)[tendon]
+        # Of a body whose paths are fitted, what is stepped has no muscles; which joints they span is known beside it.
+        paths = anatomy.model
+        tendon = integers(paths.actuator_trnid[:, 0])
+        count, start = integers(paths.ten_J_rownnz)[tendon], integers(paths.ten_J_rowadr)[tendon]
         entries = torch.cat([torch.arange(int(s), int(s + c)) for s, c in zip(start, count, strict=True)])
-        muscle = torch.repeat_interleave(torch.arange(model.nu), count)
+        muscle = torch.repeat_interleave(torch.arange(paths.nu), count)
         self._couplings = anatomy.couplings.to(device, torch.float64)
         owner = self._couplings.coordinate_of_dof()
-        self._dof = integers(model.ten_J_colind)[entries].to(device)
+        self._dof = integers(paths.ten_J_colind)[entries].to(device)
         self._size = size = anatomy.couplings.coordinate_size
-        self._muscles = model.nu
+        self._muscles = paths.nu
         self._arm_place = muscle.to(device) * size + owner[self._dof]
         self._mass_place = owner[self._row] * size + owner[self._column]
         self._mirror_place = owner[self._column] * size + owner[self._row]
@@ -107,13 +110,15 @@ class MechanicsReadout:
         carried = couplings.qacc(z, rate, torch.zeros_like(rate))
         push = torch.zeros_like(carried).index_add_(1, self._row, arrays.M * carried[:, self._column])
         push.index_add_(1, self._column, arrays.M * carried[:, self._row] * self._below)
-        arm = z.new_zeros(worlds, self._muscles * size)
-        arm.index_add_(1, self._arm_place, -arrays.actuator_moment * slope[:, self._dof])
+        arm = arrays.actuator_moment
+        if arm.ndim == 2:
+            whole = z.new_zeros(worlds, self._muscles * size)
+            arm = whole.index_add_(1, self._arm_place, -arm * slope[:, self._dof]).view(worlds, self._muscles, size)
         return Mechanics(
             mass=mass.view(worlds, size, size),
             bias=couplings.reduce(z, arrays.qfrc_bias + push),
             passive=couplings.reduce(z, arrays.qfrc_passive),
-            moment_arm=arm.view(worlds, self._muscles, size),
+            moment_arm=arm,
             muscle_length=arrays.actuator_length,
             muscle_velocity=arrays.actuator_velocity,
         )

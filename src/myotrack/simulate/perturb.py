@@ -57,8 +57,10 @@ class VariedFields:
         strength = variation.strength.cpu().double().numpy()
         worlds = len(mass)
         gain, bias = (np.repeat(prm[None], worlds, axis=0) for prm in (model.actuator_gainprm, model.actuator_biasprm))
-        gain[:, :, 2] *= strength
-        bias[:, :, 2] *= strength
+        if model.nu:
+            # The muscles of fitted paths are not MuJoCo's.
+            gain[:, :, 2] *= strength
+            bias[:, :, 2] *= strength
         friction = np.repeat(model.geom_friction[None], worlds, axis=0)
         friction[:, model.geom("floor").id, 0] = variation.friction.cpu().double().numpy()
         return cls(

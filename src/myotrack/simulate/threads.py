@@ -1,4 +1,9 @@
-"""The CPU backend: many worlds on native threads, bit-identical to plain MuJoCo."""
+"""The CPU backend: many worlds on native threads, bit-identical to plain MuJoCo.
+
+MuJoCo wraps the paths:    batch.step(all substeps)
+paths are fitted:          the same, and in every substep MuJoCo calls the muscles (`hook`);
+                           without Numba  batch.step(one) -> FittedMuscles.follow -> FittedMuscles.pull
+"""
 
 from pathlib import Path
 
@@ -10,6 +15,7 @@ from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.simulate.fitted import FittedMuscles
 from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
 from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
@@ -19,7 +25,8 @@ from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, R
 # All stages: forces and contacts of a BodyState belong to the same instant as its posture. A persistent batch goes on
 # from there, so the only extra work is one constraint solve per interval (benchmarks/step.py prints how much).
 _FRESH = mujoco.mjtStage.mjSTAGE_ACC.value
-_DERIVED = ("sensordata", "actuator_length", "actuator_velocity", "actuator_force")
+_ROWS = ("state", "act", "ctrl")
+_MUSCLES = ("actuator_length", "actuator_velocity", "actuator_force")
 
 
 class Threads:
@@ -39,16 +46,26 @@ class Threads:
         self.worlds = worlds
         self.device = torch.device("cpu")
         self._dtype = dtype
-        self._model = self.physics.applied_to(anatomy.model)
-        self._batch = Batch(self._model, worlds, threads, persistent=True)
-        self._state = {name: self._batch.bind(name) for name in ("time", "qpos", "qvel", "act", "ctrl")}
-        self._derived = {name: self._batch.bind(name) for name in (*_DERIVED, "qacc")}
+        self._model = self.physics.applied_to(anatomy.simulated)
+        self._batch = batch = Batch(self._model, worlds, threads, persistent=True)
+        self._state = {name: batch.bind(name) for name in ("time", "qpos", "qvel")}
+        self._derived = {name: batch.bind(name) for name in ("sensordata", "qacc")}
+        self._fitted: FittedMuscles | None = None
+        if anatomy.fitted is None:
+            self._state |= {name: batch.bind(name) for name in ("act", "ctrl")}
+            self._derived |= {name: batch.bind(name) for name in _MUSCLES}
+        else:
+            fitted = self._fitted = FittedMuscles(anatomy, worlds, self.physics.timestep)
+            self._state |= {"act": fitted.act, "ctrl": fitted.ctrl}
+            self._derived |= dict(zip(_MUSCLES, (fitted.length, fitted.velocity, fitted.force), strict=True))
+            batch.bind("userdata")[:] = fitted.marks
         self._readout = Readout(anatomy, self._model)
         self._mechanics_readout = MechanicsReadout(anatomy, self._model)
         self._watch = Watch(anatomy)
         self._intact = np.ones(worlds, dtype=bool)
         self._push = np.zeros((worlds, self._model.nbody, 6))
         self._assist = np.zeros((worlds, self._model.nv))
+        self._coordinates = anatomy.couplings.rate_index.numpy()
         self._body: BodyState | None = None
         everywhere = torch.ones(worlds, dtype=torch.bool)
         still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
@@ -69,7 +86,12 @@ class Threads:
     @property
     def mechanics(self) -> Mechanics:
         """The equations of motion of every world, in `dtype`."""
-        arrays = {name: self._batch.bind(name) for name in MechanicsArrays.__dataclass_fields__}
+        names = set(MechanicsArrays.__dataclass_fields__)
+        arrays = {name: self._derived[name] for name in names & self._derived.keys()}
+        moment = "actuator_moment"
+        if self._fitted is not None:
+            arrays[moment] = self._fitted.arms(self._state["qpos"])
+        arrays |= {name: self._batch.bind(name) for name in names - arrays.keys()}
         copies = {name: torch.from_numpy(array.copy()).to(self._dtype) for name, array in arrays.items()}
         return self._mechanics_readout.read(MechanicsArrays(**copies))
 
@@ -107,27 +129,30 @@ class Threads:
         self._state["qvel"][ids] = couplings.qvel(z, velocity).numpy()
         self._state["act"][ids] = activation[mask].double().numpy()
         self._state["ctrl"][ids] = self._state["act"][ids]
-        self._batch.forward(ids, stage=_FRESH)
         self._push[ids] = self._assist[ids] = 0.0
+        self._refresh(ids)
         self._intact[chosen] = True
         self._body = None
 
     def advance(self, excitation: Excitation) -> None:
         """Let every intact world live one control interval."""
         drive, numbers = checked_excitation(excitation, self.anatomy.muscle_names)
-        before = self._batch.state.copy()
-        # MuJoCo's state rows begin with time, qpos, qvel and act.
-        self._watch.remember(before[:, : 1 + self._model.nq + self._model.nv + self._model.na], drive)
+        before = self._rows()
+        # MuJoCo's state rows begin with time, qpos and qvel.
+        moving = before["state"][:, : 1 + self._model.nq + self._model.nv]
+        self._watch.remember(np.hstack([moving, before["act"]]), drive)
         self._end(self._intact & ~numbers, "the excitation was not a number", before)
         alive = self._intact.copy()
         self._state["ctrl"][alive] = drive[alive]
         self._batch.bind("xfrc_applied")[:] = self._push
         self._batch.bind("qfrc_applied")[:] = self._assist
+        if self._fitted is not None:
+            self._fitted.assist[:] = self._assist[:, self._coordinates]
         self._push[:] = self._assist[:] = 0.0
         failed = np.zeros(self.worlds, dtype=bool)
         if alive.any():
             try:
-                self._batch.step(np.flatnonzero(alive), nstep=self.physics.substeps, stage=_FRESH)
+                self._step(np.flatnonzero(alive))
             except SimulationError as error:
                 failed[error.ids] = True
             failed |= alive & ~sane(self._state["qpos"], self._state["qvel"], self._state["act"], self._derived["qacc"])
@@ -153,21 +178,25 @@ class Threads:
         """Give every world its own masses, muscle strengths and floor friction."""
         varied = VariedFields.of(self._model, variation)
         for name, values in vars(varied).items():
-            self._batch.expand(name)[:] = values
+            # Of a skeleton without muscles there is nothing to vary in these.
+            if values.size:
+                self._batch.expand(name)[:] = values
+        if self._fitted is not None:
+            self._fitted.strength[:] = variation.strength.cpu().double().numpy()
         self._batch.set_const()
-        self._batch.forward(stage=_FRESH)
+        self._refresh(np.arange(self.worlds))
         self._body = None
 
     def snapshot(self) -> dict[str, Tensor]:
         """The state rows of MuJoCo, warm start of the solver included, and what is asked for in the next interval."""
-        arrays = {"state": self._batch.state, "intact": self._intact, "push": self._push, "assist": self._assist}
+        arrays = self._rows() | {"intact": self._intact, "push": self._push, "assist": self._assist}
         return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Go on from a snapshot, to the last bit."""
-        self._batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-        self._batch.state[:] = snapshot["state"].numpy()
-        self._batch.forward(stage=_FRESH)
+        everywhere = np.arange(self.worlds)
+        self._put({name: snapshot[name].numpy() for name in _ROWS}, everywhere)
+        self._refresh(everywhere)
         self._intact[:] = snapshot["intact"].numpy()
         self._push[:], self._assist[:] = snapshot["push"].numpy(), snapshot["assist"].numpy()
         self._body = None
@@ -176,13 +205,54 @@ class Threads:
         """Write the last states of lost worlds."""
         return self._watch.dump(folder)
 
-    def _end(self, lost: np.ndarray, reason: str, before: np.ndarray) -> None:
+    def _end(self, lost: np.ndarray, reason: str, before: dict[str, np.ndarray]) -> None:
         """Put lost worlds back into their last good state, where they stand still until they are reset."""
         if not lost.any():
             return
         self._watch.record(lost, reason)
         ids = np.flatnonzero(lost)
-        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-        self._batch.state[ids] = before[ids]
-        self._batch.forward(ids, stage=_FRESH)
+        self._put(before, ids)
+        self._refresh(ids)
         self._intact[lost] = False
+
+    def _step(self, ids: np.ndarray) -> None:
+        """One control interval of some worlds; what is derived then belongs to its end."""
+        muscles, steps = self._fitted, self.physics.substeps
+        self._apply(ids)
+        if muscles is None or muscles.engine == "native":
+            self._batch.step(ids, nstep=steps, stage=_FRESH)
+            return
+        for _ in range(steps):
+            self._batch.step(ids, nstep=1)
+            muscles.follow(ids)
+            muscles.pull(ids, self._state["qpos"], self._state["qvel"])
+            self._apply(ids)
+        self._batch.forward(ids, stage=_FRESH)
+
+    def _apply(self, ids: np.ndarray) -> None:
+        """Tell MuJoCo what fitted muscles, and help from outside, do to the joints now."""
+        if self._fitted is not None:
+            both = self._fitted.moment + self._fitted.assist
+            self._batch.bind("qfrc_applied")[np.ix_(ids, self._coordinates)] = both[ids]
+
+    def _refresh(self, ids: np.ndarray) -> None:
+        """Work out everything that follows from the states of some worlds; nobody helps from outside."""
+        if self._fitted is not None:
+            self._batch.bind("userdata")[ids] = self._fitted.marks[ids]
+            self._fitted.assist[ids] = 0.0
+            self._fitted.begin(ids, self._state["time"])
+            if self._fitted.engine == "torch":
+                self._fitted.pull(ids, self._state["qpos"], self._state["qvel"])
+                self._apply(ids)
+        self._batch.forward(ids, stage=_FRESH)
+
+    def _rows(self) -> dict[str, np.ndarray]:
+        """What the next interval depends on, copied: MuJoCo's state rows, and the muscles beside them."""
+        return {"state": self._batch.state.copy(), "act": self._state["act"].copy(), "ctrl": self._state["ctrl"].copy()}
+
+    def _put(self, rows: dict[str, np.ndarray], ids: np.ndarray) -> None:
+        """Put some worlds back."""
+        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self._batch.state[ids] = rows["state"][ids]
+        if self._fitted is not None:
+            self._fitted.act[ids], self._fitted.ctrl[ids] = rows["act"][ids], rows["ctrl"][ids]

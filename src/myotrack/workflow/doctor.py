@@ -21,6 +21,7 @@ NEEDED = {
     "jaxtyping": ">=0.3.4",
     "joblib": ">=1.5",
     "matplotlib": ">=3.9",
+    "numba": ">=0.62",
     "numpy": ">=2.0",
     "rich": ">=13.9",
     "safetensors": ">=0.5",

@@ -1,0 +1,160 @@
+"""Muscles that pull along fitted paths, beside a skeleton that MuJoCo steps.
+
+    qpos, qvel -> lengths, velocities -> MuJoCo's force curves, activations -> moments on the independent joints
+
+Activations are integrated here by MuJoCo's own law and step. Compiled code does the work from within MuJoCo's step if
+Numba is installed (`hook`); otherwise torch does, between steps, in double precision and more slowly.
+"""
+
+import weakref
+
+import mujoco
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from myotrack.anatomy.fitted import FittedPaths
+from myotrack.anatomy.model import Anatomy
+
+try:
+    from myotrack.simulate import hook
+except ImportError:  # Numba has no wheel for every Python and processor.
+    hook = None
+
+PerMuscle = Float[np.ndarray, "world muscle"]
+Some = Int[np.ndarray, "some"]
+ENGINES = ("native", "torch")
+ACTIVATION, EXCITATION, STRENGTH, LENGTH, VELOCITY, FORCE = range(6)
+"""Rows of the state of a world."""
+
+
+class FittedMuscles:
+    """All muscles of all worlds: activation, excitation, length, velocity, force."""
+
+    def __init__(self, anatomy: Anatomy, worlds: int, timestep: float, engine: str = "") -> None:
+        """Prepare muscles at rest.
+
+        Args:
+            anatomy: A body with fitted paths.
+            worlds: How many.
+            timestep: Of the physics [s].
+            engine: One of `ENGINES`; the first that works if not given.
+
+        Raises:
+            ValueError: The body has no fitted paths, a muscle has a parameter that is not written out here, or the
+                engine is not there.
+        """
+        if anatomy.fitted is None:
+            raise ValueError(f"MuJoCo wraps the paths of the body '{anatomy.title}'; load '{anatomy.name}:paths'.")
+        self.engine = engine or ("native" if hook else "torch")
+        if self.engine not in ENGINES or (self.engine == "native" and hook is None):
+            raise ValueError(f"There is no engine '{self.engine}' here; 'native' needs Numba, 'torch' always works.")
+        _check(anatomy)
+        couplings, muscles = anatomy.couplings, anatomy.model.nu
+        self._paths, self._curve, self._timestep = anatomy.fitted, muscle_rows(anatomy.model), timestep
+        self._pos, self._rate = couplings.pos_index.numpy(), couplings.rate_index.numpy()
+        # One place per rate: of a root's place and quaternion, which no muscle needs, the first is left out.
+        self._index = np.stack([self._pos[1 if anatomy.free else 0 :], self._rate])
+        self._state = np.zeros((worlds, 6, muscles))
+        self._twist = np.zeros((worlds, 2, couplings.coordinate_size))
+        self._since = np.zeros(worlds)
+        self.act, self.ctrl, self.strength = (self._state[:, row] for row in (ACTIVATION, EXCITATION, STRENGTH))
+        self.length, self.velocity, self.force = (self._state[:, row] for row in (LENGTH, VELOCITY, FORCE))
+        self.strength[:] = 1.0
+        self.moment, self.assist = self._twist[:, 0], self._twist[:, 1]
+        """On the independent coordinates, by the muscles and from outside [N m]."""
+        self.marks = np.zeros((worlds, 2))
+        """What the worlds carry in `userdata`, so that MuJoCo's step finds their muscles; zeros if it shall not."""
+        if hook is not None and self.engine == "native":
+            arrays = (*laid_out(anatomy.fitted), self._curve, self._state, self._twist, self._since, self._index)
+            mark = hook.enlist(arrays, anatomy.simulated.nq, anatomy.simulated.nv)
+            self.marks[:, 0], self.marks[:, 1] = mark, np.arange(worlds)
+            self._arrays = arrays  # Compiled code has their addresses.
+            weakref.finalize(self, hook.dismiss, mark)
+
+    def begin(self, ids: Some, time: Float[np.ndarray, "world"]) -> None:
+        """Activations of some worlds are those of these times [s]."""
+        self._since[ids] = time[ids]
+
+    def pull(self, ids: Some, qpos: Float[np.ndarray, "world qpos"], qvel: Float[np.ndarray, "world dof"]) -> None:
+        """Lengths, velocities, forces and moments of some worlds, without compiled code."""
+        z = torch.from_numpy(qpos[ids][:, self._pos])
+        length, arm = (values.numpy() for values in self._paths.lengths_and_arms(z))
+        velocity = -np.einsum("wmc,wc->wm", arm, qvel[ids][:, self._rate])
+        force = -self.strength[ids] * tension(self._curve, length, velocity, self.act[ids])
+        self.length[ids], self.velocity[ids], self.force[ids] = length, velocity, force
+        self.moment[ids] = -np.einsum("wmc,wm->wc", arm, force)
+
+    def follow(self, ids: Some) -> None:
+        """Activations follow excitations for one step of the physics, without compiled code."""
+        act, ctrl = self.act[ids], self.ctrl[ids].clip(0.0, 1.0)
+        span = 0.5 + 1.5 * act.clip(0.0, 1.0)
+        rise, fall = self._curve[10:]
+        self.act[ids] = act + self._timestep * (ctrl - act) / np.where(ctrl > act, rise * span, fall / span)
+
+    def arms(self, qpos: Float[np.ndarray, "world qpos"]) -> Float[np.ndarray, "world muscle coordinate"]:
+        """Moment arms of all worlds [m]."""
+        return self._paths.lengths_and_arms(torch.from_numpy(qpos[:, self._pos]))[1].numpy()
+
+
+def _check(anatomy: Anatomy) -> None:
+    model = anatomy.model
+    plain = (model.actuator_dynprm[:, 2] == 0) & (model.actuator_gainprm[:, 2] > 0)
+    plain &= (model.actuator_gear[:, 0] == 1) & (model.actuator_forcelimited == 0)
+    if not plain.all():
+        first = anatomy.muscle_names[int(np.flatnonzero(~plain)[0])]
+        raise ValueError(f"Muscle '{first}' has blended time constants, a gear, or no peak force of its own.")
+
+
+def laid_out(paths: FittedPaths) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fitted paths as compiled code wants them: layout, knots, muscles and table of `native.pull_one`."""
+    count = len(paths.terms)
+    layout, knots = np.zeros((count, 4, 4), np.int64), np.zeros((count, 2, 4), np.float32)
+    muscles: list[int] = []
+    numbers = 0
+    for row, term in enumerate(paths.terms):
+        joints, cells = len(term.coordinates), term.cells
+        layout[row, 0] = joints, len(muscles), len(term.muscles), numbers
+        layout[row, 1, :joints], layout[row, 3, :joints] = term.intervals, term.coordinates
+        layout[row, 2, :joints] = [int(np.prod(cells[axis + 1 :])) for axis in range(joints)]
+        knots[row, 0, :joints], knots[row, 1, :joints] = term.low, 1 / term.step
+        muscles += term.muscles
+        numbers += term.coefficient.size
+    table = np.concatenate([term.coefficient.astype(np.float32).ravel() for term in paths.terms])
+    return layout, knots, np.array(muscles, np.int64), table
+
+
+def muscle_rows(model: mujoco.MjModel) -> Float[np.ndarray, "12 muscle"]:
+    """What MuJoCo's muscle functions and their dynamics need of every muscle.
+
+    Normalised length at the lower end of the path range, that end [m], one over the fibre length [1/m], where the
+    active curve begins and ends, one over the fastest shortening [s], the eccentric plateau, peak force [N], passive
+    force over it, where the passive curve becomes a line, and the time constants of rise and fall [s].
+    Source: MuJoCo 4.0 manual, modeling/muscle actuators.
+    """
+    gain, bias, ends = model.actuator_gainprm, model.actuator_biasprm, model.actuator_lengthrange
+    fibre = (ends[:, 1] - ends[:, 0]) / (gain[:, 1] - gain[:, 0])
+    rows = (
+        gain[:, 0], ends[:, 0], 1 / fibre, gain[:, 4], gain[:, 5], 1 / gain[:, 6], gain[:, 8], gain[:, 2], bias[:, 7],
+        0.5 * (1 + bias[:, 5]), model.actuator_dynprm[:, 0], model.actuator_dynprm[:, 1],
+    )  # fmt: skip
+    return np.stack(rows)
+
+
+def tension(curve: np.ndarray, length: PerMuscle, velocity: PerMuscle, activation: PerMuscle) -> PerMuscle:
+    """MuJoCo's muscle forces, positive where muscles pull [N]."""
+    shortest, path_low, per_fibre, low, high, per_speed, eccentric, peak, passive, stretch = curve[:10]
+    at = shortest + (length - path_low) * per_fibre
+    v = velocity * per_fibre * per_speed
+    left, right = 0.5 * (low + 1), 0.5 * (1 + high)
+    hump = np.select(
+        [(at < low) | (at > high), at <= left, at <= 1, at <= right],
+        [0.0 * at, 0.5 * ((at - low) / (left - low)) ** 2, 1 - 0.5 * ((1 - at) / (1 - left)) ** 2,
+         1 - 0.5 * ((at - 1) / (right - 1)) ** 2],
+        0.5 * ((high - at) / (high - right)) ** 2,
+    )  # fmt: skip
+    y = eccentric - 1
+    speed = np.select([v <= -1, v <= 0, v <= y], [0.0 * v, (v + 1) ** 2, eccentric - (y - v) ** 2 / y], eccentric)
+    near, far = (at - 1) / (stretch - 1), (at - stretch) / (stretch - 1)
+    tight = np.select([at <= 1, at <= stretch], [0.0 * at, 0.5 * near**2], 0.5 + far)
+    return peak * (hump * speed * activation + passive * tight)

@@ -1,0 +1,183 @@
+"""Muscles along fitted paths: MuJoCo's forces and activations, the same by compiled code and without it."""
+
+import gc
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.paths import random_postures
+from myotrack.simulate import fitted as module
+from myotrack.simulate.fitted import FittedMuscles
+from myotrack.simulate.perturb import Variation
+from myotrack.simulate.threads import Threads
+
+LEVELS = ("arms:paths", "arms:fast", "full:paths", "full:fast")
+
+
+def started(name: str, worlds: int = 4, threads: int = 1, seed: int = 0) -> Threads:
+    """Worlds in different postures, turning, muscles partly active."""
+    anatomy = Anatomy.load(name)
+    simulator = Threads(anatomy, worlds, threads=threads, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    z = 0.7 * anatomy.rest + 0.3 * random_postures(anatomy, worlds, seed=seed, margin=0.3)
+    if anatomy.free:
+        z[:, :7] = anatomy.rest[:7]
+    rate = 0.5 * torch.randn(worlds, anatomy.couplings.coordinate_size, generator=generator, dtype=torch.float64)
+    act = torch.rand(worlds, anatomy.model.nu, generator=generator, dtype=torch.float64)
+    simulator.reset(torch.ones(worlds, dtype=torch.bool), z, rate, act)
+    return simulator
+
+
+def drive(simulator: Threads, steps: int = 12, seed: int = 1) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        simulator.advance(torch.rand(simulator.worlds, simulator.anatomy.model.nu, generator=generator))
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_forces_are_those_of_mujocos_muscles(name: str) -> None:
+    simulator = started(name)
+    drive(simulator)
+    body, model = simulator.body, simulator.anatomy.model
+    length, arm = simulator.anatomy.fitted.lengths_and_arms(body.coordinate_pos)
+    velocity = -torch.einsum("wmc,wc->wm", arm, body.coordinate_vel)
+    torch.testing.assert_close(body.muscle_length, length, atol=2e-6, rtol=0)
+    torch.testing.assert_close(body.muscle_velocity, velocity, atol=5e-5, rtol=1e-5)
+    for world in range(simulator.worlds):
+        for muscle in range(0, model.nu, 5):
+            where = model.actuator_lengthrange[muscle], model.actuator_acc0[muscle]
+            at, speed = float(body.muscle_length[world, muscle]), float(body.muscle_velocity[world, muscle])
+            gain = mujoco.mju_muscleGain(at, speed, *where, model.actuator_gainprm[muscle, :9])
+            bias = mujoco.mju_muscleBias(at, *where, model.actuator_biasprm[muscle, :9])
+            wanted = -(gain * float(body.muscle_activation[world, muscle]) + bias)
+            assert float(body.muscle_force[world, muscle]) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_compiled_code_and_torch_do_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    compiled = started(name)
+    monkeypatch.setattr(module, "hook", None)
+    plain = started(name)
+    assert (compiled._fitted.engine, plain._fitted.engine) == ("native", "torch")
+    drive(compiled), drive(plain)
+    for field, tolerance in (("coordinate_pos", 1e-5), ("muscle_activation", 1e-12), ("muscle_length", 2e-6)):
+        one, other = getattr(compiled.body, field), getattr(plain.body, field)
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=0, msg=field)
+    largest = plain.body.muscle_force.abs().max()
+    assert (compiled.body.muscle_force - plain.body.muscle_force).abs().max() < 1e-4 * largest
+
+
+@pytest.mark.parametrize("name", ["arms", "full"])
+def test_activations_follow_mujocos_law(name: str) -> None:
+    """The original's activations depend on excitations alone, so they are the judge."""
+    ends = []
+    for level in ("", ":paths"):
+        simulator = started(f"{name}{level}")
+        drive(simulator, 20)
+        ends.append(simulator.body.muscle_activation)
+    torch.testing.assert_close(ends[1], ends[0], atol=1e-12, rtol=0)
+
+
+def test_muscles_do_the_work_that_their_tension_and_velocity_say() -> None:
+    simulator = started("full:fast")
+    drive(simulator)
+    body, mechanics = simulator.body, simulator.mechanics
+    moment = torch.einsum("wmc,wm->wc", mechanics.moment_arm, body.muscle_force)
+    power = (moment * body.coordinate_vel).sum(dim=1)
+    torch.testing.assert_close(power, -(body.muscle_force * body.muscle_velocity).sum(dim=1), rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["arms:fast", "full:paths"])
+def test_worlds_go_on_from_a_snapshot_to_the_last_bit(name: str) -> None:
+    first, second = started(name), started(name, seed=9)
+    drive(first, 5)
+    second.restore(first.snapshot())
+    drive(first, 5, seed=4), drive(second, 5, seed=4)
+    for field in ("qpos", "qvel", "muscle_activation", "muscle_force", "landmark_pos_w"):
+        assert torch.equal(getattr(first.body, field), getattr(second.body, field)), field
+
+
+def test_the_number_of_threads_and_other_worlds_change_nothing() -> None:
+    one, two = started("arms:fast", worlds=16), started("arms:fast", worlds=16, threads=2)
+    other = started("full:fast", worlds=2)
+    drive(one), drive(other, 3), drive(two)
+    assert torch.equal(one.body.qpos, two.body.qpos)
+
+
+def test_a_fast_world_that_leaves_the_numbers_stands_still_and_disturbs_nobody() -> None:
+    sick, sound = started("arms:fast"), started("arms:fast")
+    excitation = torch.full((4, sick.anatomy.model.nu), 0.2)
+    broken = excitation.clone()
+    broken[1, 3] = torch.nan
+    for simulator, told in ((sick, broken), (sound, excitation)):
+        simulator.advance(told)
+        simulator.advance(excitation)
+    assert sick.body.intact.tolist() == [True, False, True, True]
+    assert sick.lost_count == 1
+    others = [0, 2, 3]
+    assert torch.equal(sick.body.qpos[others], sound.body.qpos[others])
+    sick.reset(
+        ~sick.body.intact,
+        *(
+            values
+            for values in (sick.anatomy.rest.expand(4, -1), torch.zeros(4, 14), torch.zeros(4, sick.anatomy.model.nu))
+        ),
+    )
+    assert sick.body.intact.all()
+
+
+def test_strength_is_varied_by_world() -> None:
+    simulator = started("arms:fast")
+    before = simulator.body.muscle_force.clone()
+    plain = Variation.none(simulator.anatomy, 4)
+    plain.strength[2] = 0.5
+    simulator.vary(plain)
+    after = simulator.body.muscle_force
+    torch.testing.assert_close(after[2], 0.5 * before[2], rtol=1e-9, atol=1e-12)
+    assert torch.equal(after[[0, 1, 3]], before[[0, 1, 3]])
+
+
+def test_help_from_outside_reaches_a_fast_body_for_one_interval() -> None:
+    helped, alone = started("arms:fast"), started("arms:fast")
+    moment = torch.zeros(4, 14)
+    moment[:, 3] = 5.0
+    helped.assist(moment)
+    nothing = torch.zeros(4, helped.anatomy.model.nu)
+    helped.advance(nothing), alone.advance(nothing)
+    gained = helped.body.coordinate_vel - alone.body.coordinate_vel
+    assert (gained[:, 3] > 0.1).all()
+    assert helped.mechanics.moment_arm.shape == (4, helped.anatomy.model.nu, 14)
+
+
+def test_models_of_others_are_left_alone() -> None:
+    pytest.importorskip("numba")
+    started("arms:fast")
+    xml = "<mujoco><size nuserdata='{}'/><worldbody><body><joint/><geom size='1'/></body></worldbody></mujoco>"
+    for numbers in (0, 2, 5):
+        model = mujoco.MjModel.from_xml_string(xml.format(numbers))
+        data = mujoco.MjData(model)
+        data.userdata[:] = 3.0
+        mujoco.mj_step(model, data)
+        assert not data.qfrc_applied.any()
+
+
+def test_bodies_without_fitted_paths_are_refused(arms: Anatomy) -> None:
+    with pytest.raises(ValueError, match="MuJoCo wraps the paths of the body 'arms'; load 'arms:paths'"):
+        FittedMuscles(arms, 2, 0.002)
+    with pytest.raises(ValueError, match="There is no engine 'abacus' here"):
+        FittedMuscles(Anatomy.load("arms:paths"), 2, 0.002, engine="abacus")
+
+
+def test_worlds_that_are_let_go_of_leave_their_place() -> None:
+    hook = pytest.importorskip("myotrack.simulate.hook")
+    gc.collect()
+    before = np.count_nonzero(hook._SETS[:, 0])
+    simulator = started("arms:fast")
+    assert np.count_nonzero(hook._SETS[:, 0]) == before + 1
+    del simulator
+    gc.collect()
+    assert np.count_nonzero(hook._SETS[:, 0]) == before
