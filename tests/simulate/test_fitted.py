@@ -172,6 +172,19 @@ def test_bodies_without_fitted_paths_are_refused(arms: Anatomy) -> None:
         FittedMuscles(Anatomy.load("arms:paths"), 2, 0.002, engine="abacus")
 
 
+@pytest.mark.parametrize("kind", ["Referee", "Warp"])
+def test_other_simulators_say_that_they_do_not_move_fitted_paths(kind: str) -> None:
+    import myotrack.simulate.referee as referee
+    import myotrack.simulate.warp as warp
+
+    anatomy = Anatomy.load("arms:fast")
+    with pytest.raises(ValueError, match="Only `Threads`, on a CPU, moves the fitted muscle paths of 'arms:fast'"):
+        if kind == "Referee":
+            referee.Referee(anatomy, 1)
+        else:
+            warp.Warp(anatomy, 1, device="cpu")
+
+
 def test_worlds_that_are_let_go_of_leave_their_place() -> None:
     hook = pytest.importorskip("myotrack.simulate.hook")
     gc.collect()

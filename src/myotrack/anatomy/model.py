@@ -130,6 +130,10 @@ class Anatomy:
         """
         return _load(self.name, self.fingers, self.repairs, False, sizes, self.level)
 
+    def at(self, level: Level) -> "Anatomy":
+        """The same body in another detail (`levels`)."""
+        return self if level == self.level else _load(self.name, self.fingers, self.repairs, False, self.sizes, level)
+
     @property
     def title(self) -> str:
         """Name and level, as `load` takes them."""

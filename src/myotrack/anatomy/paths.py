@@ -59,8 +59,11 @@ def lengths_and_arms(
 ) -> tuple[Float[Tensor, "*batch muscle"], Float[Tensor, "*batch muscle coordinate"]]:
     """`muscle_lengths` and `moment_arms` at the price of one; without `arms` the second is NaN, held in no memory.
 
-    One posture after another on one core: about 1.5 ms each for the full body with fingers.
+    One posture after another on one core: about 1.5 ms each for the full body with fingers. Of a body whose paths are
+    fitted (`levels`) these are the fitted ones, which MuJoCo does not know.
     """
+    if anatomy.fitted is not None:
+        return anatomy.fitted.lengths_and_arms(z.detach().to("cpu", torch.float64))
     couplings, muscles = anatomy.couplings, len(anatomy.muscles)
     rows = z.detach().to("cpu", torch.float64).reshape(-1, couplings.pos_size)
     lengths = rows.new_empty(len(rows), muscles)

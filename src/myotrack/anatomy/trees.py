@@ -62,4 +62,6 @@ def _spanned(model: mujoco.MjModel, tendon: int) -> list[int]:
             bodies.add(int(model.site_bodyid[number]))
         elif kind in (mujoco.mjtWrap.mjWRAP_SPHERE.value, mujoco.mjtWrap.mjWRAP_CYLINDER.value):
             bodies.add(int(model.geom_bodyid[number]))
+        elif kind == mujoco.mjtWrap.mjWRAP_JOINT.value:
+            bodies.add(int(model.jnt_bodyid[number]))
     return sorted({int(model.body_treeid[body]) for body in bodies} - {-1})

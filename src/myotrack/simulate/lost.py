@@ -114,3 +114,16 @@ def check_start(mask: torch.Tensor, z: torch.Tensor, velocity: torch.Tensor, act
 def as_mask(mask: torch.Tensor) -> np.ndarray:
     """A boolean tensor as an array."""
     return mask.detach().cpu().numpy().astype(bool)
+
+
+def check_wrapped(anatomy: Anatomy) -> None:
+    """Refuse a body whose muscles are not MuJoCo's.
+
+    Raises:
+        ValueError: Its paths are fitted.
+    """
+    if anatomy.fitted is not None:
+        raise ValueError(
+            f"Only `Threads`, on a CPU, moves the fitted muscle paths of '{anatomy.title}' so far; take "
+            f"'{anatomy.name}' here."
+        )

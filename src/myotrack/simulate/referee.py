@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
+from myotrack.simulate.lost import Watch, as_mask, check_start, check_wrapped, checked_excitation, sane
 from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
@@ -32,6 +32,7 @@ class Referee:
         self.worlds = worlds
         self.device = torch.device("cpu")
         self._dtype = dtype
+        check_wrapped(anatomy)
         self._model = model = self.physics.applied_to(anatomy.model)
         self._models = [copy.copy(model) for _ in range(worlds)]
         self._data = [mujoco.MjData(model) for _ in range(worlds)]

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.simulate.lost import SPEED_LIMIT, Watch
+from myotrack.simulate.lost import SPEED_LIMIT, Watch, check_wrapped
 from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
@@ -57,6 +57,7 @@ class Warp:
         self.physics = physics or Physics()
         self.worlds = worlds
         self.device = _available(device)
+        check_wrapped(anatomy)
         self._model = self.physics.applied_to(anatomy.model)
         self._stepper = Stepper(self._model, worlds, self.physics.substeps, self.device, nconmax, njmax)
         self._readout = Readout(anatomy, self._model, self.device)

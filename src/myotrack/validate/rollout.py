@@ -82,7 +82,9 @@ def roll_out(
     chosen = list(range(len(library.names)) if clips is None else clips)
     _check(simulator, library, chosen)
     anatomy, worlds = simulator.anatomy, simulator.worlds
-    told = {**(settings or {}), BACKEND: f"{type(simulator).__name__} on {simulator.device}", "ends at": str(until)}
+    backend = f"{type(simulator).__name__} on {simulator.device}"
+    backend += "" if anatomy.level == "original" else f", {anatomy.title}"
+    told = {**(settings or {}), BACKEND: backend, "ends at": str(until)}
     sizes = None if anatomy.sizes.own else anatomy.sizes
     # Clips of about the same length share a batch, so that few worlds wait.
     order = sorted(chosen, key=lambda clip: (-library.frames[clip], clip))

@@ -33,7 +33,7 @@ def bench(command: "BenchCommand") -> int:
     anatomy, physics = Anatomy.load(command.body, command.fingers), Physics()
     results = [_measure(command, anatomy, physics, worlds) for worlds in command.worlds]
     report = {
-        "body": anatomy.name,
+        "body": anatomy.title,
         "fingers": anatomy.fingers,
         "hash": anatomy.hash,
         "muscles": anatomy.model.nu,
@@ -89,16 +89,18 @@ def simulator_time(simulator: Simulator, drive: torch.Tensor) -> float:
 
 def _measure(command: "BenchCommand", anatomy: Anatomy, physics: Physics, worlds: int) -> dict:
     drive = excitations(anatomy, worlds, command.steps)
-    with errors().status(f"{worlds} worlds of '{anatomy.name}' on {command.device} ..."):
+    with errors().status(f"{worlds} worlds of '{anatomy.title}' on {command.device} ..."):
         if command.device == "cuda":
             return _measure_gpu(command, anatomy, physics, drive)
         return _measure_cpu(command, anatomy, physics, drive)
 
 
 def _measure_cpu(command: "BenchCommand", anatomy: Anatomy, physics: Physics, drive: torch.Tensor) -> dict:
-    model = physics.applied_to(anatomy.model)
+    # The loop is always that of the original, so that it tells what a faster body is worth.
+    original = anatomy.at("original")
+    model = physics.applied_to(original.model)
     steps, worlds = drive.shape[:2]
-    rest = anatomy.couplings.qpos(anatomy.rest).numpy()
+    rest = original.couplings.qpos(original.rest).numpy()
     simulator = Threads(anatomy, worlds, physics, command.threads)
     single = Threads(anatomy, worlds, physics, threads=1)
     plain, threaded, alone = [], [], []

@@ -14,6 +14,7 @@ from myotrack.workflow.debug import DEBUG, debugging
 from myotrack.workflow.typed import remember
 
 BodyName = Literal["full", "arms"]
+SimulatedBody = Literal["full", "arms", "full:paths", "full:fast", "arms:paths", "arms:fast"]
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ class SteerCommand:
     """Built-in motions by name (`myotrack clips` lists them), clips (.npz), or recordings, which are retargeted."""
     out: Path
     """Folder of the run: experiment.json, trials/*.npz, scorecard.json, report.html."""
-    body: BodyName = "full"
-    """Which body."""
+    body: SimulatedBody = "full"
+    """Which body; ':paths' with fitted muscle paths, ':fast' on a minimal skeleton, too (docs/fast.md)."""
     fingers: bool = False
     """With moving fingers and their muscles."""
     mode: Literal["control", "static"] = "control"
@@ -232,8 +233,8 @@ class BenchCommand:
     or `myotrack bench --device cuda --worlds 1024 4096 16384 --json`.
     """
 
-    body: BodyName = "full"
-    """Which body."""
+    body: SimulatedBody = "full"
+    """Which body; ':paths' with fitted muscle paths, ':fast' on a minimal skeleton, too (docs/fast.md)."""
     fingers: bool = False
     """With moving fingers and their muscles."""
     device: Literal["cpu", "cuda"] = "cpu"

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+Level = Literal["original", "paths", "fast"]
+
 
 @dataclass(frozen=True)
 class TrainCommand:
@@ -30,6 +32,9 @@ class TrainCommand:
     """Run or policy to begin with, for 'finetune'."""
     fingers: bool = False
     """With moving fingers and their muscles: 126 instead of 64."""
+    level: Level = "original"
+    """Learn on a body with fitted muscle paths ('paths'), or on a minimal skeleton, too ('fast'): several times as many
+    steps per second. The policy is the same, and is judged on the original."""
     minutes: float | None = None
     """Time for learning; the recipe's own if no end is given."""
     steps: int | None = None
@@ -81,6 +86,8 @@ class ValidateCommand:
     """Judge drawn actions, too, not only their mean."""
     seed: int | None = None
     """Of what is drawn; that of the policy if not given."""
+    level: Level = "original"
+    """Judge on a body with less detail ('paths', 'fast') instead of the original."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the bodies live."""
     video: bool = True

@@ -159,7 +159,7 @@ def lesson_of(
         )
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
-    anatomy = Anatomy.load(experiment.body, experiment.fingers)
+    anatomy = Anatomy.load(experiment.body, experiment.fingers).at(experiment.level)
     if first is not None:
         first.check(anatomy)
     clips = clip_groups(experiment.clips, anatomy, tell)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from myotrack.anatomy.levels import Level
 from myotrack.clips.builtin import varied
 from myotrack.track.task import Task
 from myotrack.train.clone import CloneSettings
@@ -50,6 +51,8 @@ class Experiment:
     recipe: str = "arms"
     body: Literal["arms", "full"] = "arms"
     fingers: bool = False
+    level: Level = "original"
+    """How much detail of the body is simulated while learning; judging is done on the original."""
     clips: ClipChoice = field(default_factory=ClipChoice)
     task: Task = field(default_factory=Task)
     policy: PolicySettings = field(default_factory=lambda: PolicySettings(std=0.15, lowest_std=0.02))

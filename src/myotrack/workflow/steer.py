@@ -6,7 +6,7 @@ run = steer_motions(Steering(motions=("reach",), body="arms", out=Path("runs/rea
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from myotrack.algebra.threads import torch_threads
+from myotrack.anatomy.levels import parsed
 from myotrack.anatomy.model import BODIES, Anatomy
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.threads import Threads
@@ -85,8 +86,9 @@ class Steering:
         Raises:
             ValueError: The choices do not go together; the message says which.
         """
-        if self.body not in BODIES:
-            raise ValueError(f"There is no body called '{self.body}'. The bodies are: {', '.join(BODIES)}.")
+        body, _ = parsed(self.body)
+        if body not in BODIES:
+            raise ValueError(f"There is no body called '{body}'. The bodies are: {', '.join(BODIES)}.")
         if self.mode not in MODES:
             raise ValueError(f"There is no mode called '{self.mode}'. The modes are: {', '.join(MODES)}.")
         if self.effort not in COSTS:
@@ -103,7 +105,7 @@ class Steering:
             raise ValueError("--lift is for a body that muscle control holds at the pelvis.")
         if self.mode == "static" and not self.support:
             raise ValueError("--no-support is for muscle control; in --mode static nothing is held, nor falls.")
-        if self.body == "arms" and not (self.support and self.forces is None and not self.lift):
+        if body == "arms" and not (self.support and self.forces is None and not self.lift):
             raise ValueError("--no-support, --lift and --forces are for the full body; the trunk of the arms is fixed.")
 
 
@@ -142,10 +144,11 @@ def steer_motions(choices: Steering, tell: Tell | None = None) -> Run:
     static = choices.mode == "static"
     # A static trial is cut after its forces have told the mass.
     cut = {} if static else {"start": choices.start, "end": choices.end}
-    person = static and choices.body == "full"
-    wish = Wish(choices.body, choices.fingers, choices.forces, choices.emg, person, **cut)
+    body, level = parsed(choices.body)
+    person = static and body == "full"
+    wish = Wish(body, choices.fingers, choices.forces, choices.emg, person, **cut)
     found = motions(choices.motions, wish, lambda name: tell(f"retargeting {name}", 0, 0))
-    return steered(found, choices, tell)
+    return steered([replace(motion, anatomy=motion.anatomy.at(level)) for motion in found], choices, tell)
 
 
 def steered(found: Sequence[Motion], choices: Steering, tell: Tell) -> Run:

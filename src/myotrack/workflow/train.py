@@ -103,7 +103,7 @@ def chosen(command: "TrainCommand") -> Experiment:
         experiment = experiment_of_run(command.out)
     else:
         experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
-        experiment = replace(experiment, fingers=command.fingers)
+        experiment = replace(experiment, fingers=command.fingers, level=command.level)
         if command.symmetric:
             experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
         if command.worlds is not None:

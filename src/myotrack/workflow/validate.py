@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from myotrack.anatomy.levels import Level
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import Clip
 from myotrack.clips.library import ClipLibrary
@@ -63,6 +64,8 @@ class Examination:
     disturbance: Disturbance | None = None
     """Instead of the task's own."""
     device: str = "cpu"
+    level: Level = "original"
+    """How much detail of the body is simulated."""
     seed: int | None = None
     """Of what is drawn; that of the policy if not given."""
     learnt: bool = True
@@ -73,7 +76,7 @@ def validate(command: "ValidateCommand") -> int:
     """Judge a policy, print the table or one JSON object; 1 if a held-out motion was lost."""
     begin = time.perf_counter()
     one_thread()
-    how = Examination(command.sampled, None, command.device, command.seed)
+    how = Examination(command.sampled, None, command.device, command.level, command.seed)
     # Films of one seed tell as much as films of all.
     films = {folder: command.video and not number for number, folder in enumerate(runs_in(command.run_folder))}
     with progress() as tell:
@@ -161,8 +164,8 @@ def judged(
     task = replace(stored.experiment.task, disturbance=disturbed)
     for group, clips in groups.items():
         worlds = min(WORLDS, len(clips))
-        simulator = simulator_of(anatomy, worlds, how.device)
-        library = ClipLibrary.of(clips, anatomy, simulator.device)
+        simulator = simulator_of(anatomy.at(how.level), worlds, how.device)
+        library = ClipLibrary.of(clips, simulator.anatomy, simulator.device)
         table = None if anatomy.free else fitting_activation(simulator, library)
         for acting in (MEAN, SAMPLED) if how.sampled else (MEAN,):
             act = policy.to(simulator.device).mean if acting == MEAN else _drawn(policy, seed)

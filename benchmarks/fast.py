@@ -1,0 +1,201 @@
+"""What fitted paths and the minimal skeleton are worth, and what they cost.
+
+    python benchmarks/fast.py --part speed                 control steps per second beside the original, in one run
+    python benchmarks/fast.py --part fit --clips CLIPS     lengths and moment arms over the postures of clips
+    python benchmarks/fast.py --part dynamics              the same excitations for half a second
+    python benchmarks/fast.py --part learn --clips ARMS    a policy of arms:fast judged on arms, beside one of arms
+
+CLIPS is a folder of full-body clips, ARMS one of clips of the arms, made by `myotrack retarget ../shared/data/cmu_bvh`.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+
+from myotrack.algebra.quaternion import conjugate, rotate
+from myotrack.anatomy.levels import paths_of
+from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.pathfit import PathErrors
+from myotrack.anatomy.paths import path_jumps, random_postures
+from myotrack.clips.builtin import BUILTINS, builtin
+from myotrack.clips.store import load_folder
+from myotrack.simulate.state import BodyState
+from myotrack.simulate.threads import Threads
+from myotrack.workflow.learning import LEARNT, one_thread
+from myotrack.workflow.policies import open_policy
+from myotrack.workflow.recipes import arms
+from myotrack.workflow.train import learn
+from myotrack.workflow.validate import Examination, judged, kept_clips
+
+MARGIN = 0.1
+"""Spread of what is added to the joint angles of clips [rad]."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Measure."""
+
+    part: Literal["speed", "fit", "dynamics", "learn"] = "speed"
+    clips: Path | None = None
+    worlds: int = 64
+    threads: int = 0
+    rounds: int = 5
+    out: Path = Path("runs/fast")
+    minutes: float = 3.0
+
+
+def main(command: Command) -> None:
+    """Print a JSON object per row."""
+    one_thread()
+    {"speed": speed, "fit": fit, "dynamics": dynamics, "learn": taught}[command.part](command)
+
+
+def speed(command: Command) -> None:
+    """The levels take turns, so that a busy machine is busy for all of them; medians over rounds."""
+    for name in ("full", "arms"):
+        for start in ("on the ground", "in the air") if name == "full" else ("",):
+            worlds = {}
+            for level in ("", ":paths", ":fast"):
+                anatomy = Anatomy.load(f"{name}{level}")
+                worlds[name + level] = Threads(anatomy, command.worlds, threads=command.threads)
+            generator = torch.Generator().manual_seed(0)
+            muscles = anatomy.model.nu
+            drive = 0.2 * torch.rand(10, 5, command.worlds, muscles, generator=generator)
+            seconds: dict[str, list[float]] = {title: [] for title in worlds}
+            for _ in range(command.rounds):
+                for title, simulator in worlds.items():
+                    restart(simulator, 2.0 if start == "in the air" else 0.0)
+                    begin = time.perf_counter()
+                    for excitation in drive:
+                        for step in excitation:
+                            simulator.advance(step)
+                            _ = simulator.body
+                    seconds[title].append(time.perf_counter() - begin)
+            base = np.median(seconds[name])
+            for title, taken in seconds.items():
+                rate = drive.shape[0] * drive.shape[1] * command.worlds / np.median(taken)
+                told = {"body": title, "start": start, "control_steps_per_s": round(rate)}
+                print(json.dumps(told | {"ratio": round(float(base / np.median(taken)), 2)}), flush=True)
+
+
+def restart(simulator: Threads, height: float) -> None:
+    """The resting posture, so far above the floor [m]."""
+    anatomy, worlds = simulator.anatomy, simulator.worlds
+    z = anatomy.rest.repeat(worlds, 1)
+    if anatomy.free:
+        z[:, 2] += height
+    still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
+    simulator.reset(torch.ones(worlds, dtype=torch.bool), z, still, torch.full((worlds, anatomy.model.nu), 0.02))
+
+
+def fit(command: Command) -> None:
+    """Over the postures of clips and a margin; muscles whose wrapped path jumps are told apart."""
+    for name in ("full", "arms"):
+        anatomy = Anatomy.load(name)
+        clips = [builtin(motion, anatomy) for motion in BUILTINS[name]]
+        if command.clips is not None and name == "full":
+            clips += load_folder(command.clips, anatomy)
+        z = torch.cat([clip.pos[::10] for clip in clips])
+        first = 7 if anatomy.free else 0
+        low, high = anatomy.limits()
+        noise = MARGIN * torch.randn(z.shape, generator=torch.Generator().manual_seed(0), dtype=z.dtype)
+        z[:, first:] = torch.minimum(torch.maximum(z[:, first:] + noise[:, first:], low[first:]), high[first:])
+        length_jump, arm_jump = path_jumps(anatomy)
+        smooth = (length_jump == 0) & (arm_jump == 0)
+        for where, postures in (
+            ("clips and margin", z),
+            ("all of the joint ranges", random_postures(anatomy, 2000, 7)),
+        ):
+            errors = PathErrors.over(paths_of(anatomy), anatomy, postures)
+            for which, chosen in (("continuous", smooth), ("jumping", ~smooth)):
+                told = {"body": name, "where": where, "postures": len(postures), "muscles": int(chosen.sum())}
+                for what, values in (("length_mm", errors.length), ("arm_mm", errors.arm)):
+                    level = torch.tensor([0.5, 0.95, 1.0], dtype=torch.float64)
+                    told[f"{what}_median_95_max"] = [
+                        round(1000 * float(value), 3) for value in torch.quantile(values[chosen], level)
+                    ]
+                print(json.dumps(told | {"which": which}), flush=True)
+        columns = (errors.length.tolist(), errors.arm.tolist(), length_jump.tolist(), arm_jump.tolist())
+        columns = (errors.length.tolist(), errors.arm.tolist(), length_jump.tolist(), arm_jump.tolist())
+        rows = sorted(zip(anatomy.muscle_names, *columns, strict=True), key=lambda row: -row[2])
+        for muscle, *values in [row for row in rows if row[3] or row[4]]:
+            told = dict(zip(("length_mm", "arm_mm", "length_jump_mm", "arm_jump_mm"), values, strict=True))
+            print(json.dumps({"jumps": muscle} | {key: round(1000 * value, 2) for key, value in told.items()}))
+
+
+PARTS = {
+    "legs": ("hip", "knee", "ankle", "subtalar", "mtp"),
+    "spine": ("flex_extension", "lat_bending", "axial_rotation"),
+    "arms": ("elv_angle", "shoulder", "elbow", "pro_sup", "deviation", "flexion_"),
+}
+POINTS = {"legs": ("knee", "ankle", "toe"), "head": ("head",), "hands": ("hand",)}
+
+
+def dynamics(command: Command) -> None:
+    """Identical excitations for 0.5 s in the air, 16 seeds: each level beside the one with more detail."""
+    original = Anatomy.load("full")
+    for one, other in (("full:paths", "full:fast"), ("full", "full:paths")):
+        simulators = [Threads(Anatomy.load(name), 16, dtype=torch.float64) for name in (one, other)]
+        generator = torch.Generator().manual_seed(0)
+        drive = torch.rand(5, 16, original.model.nu, generator=generator) ** 3
+        z = original.rest.repeat(16, 1)
+        for simulator in simulators:
+            restart(simulator, 2.0)
+            for step in range(50):
+                simulator.advance(drive[step // 10])
+        bodies = [simulator.body for simulator in simulators]
+        z, y = (body.coordinate_pos for body in bodies)
+        points = [seen_from_pelvis(body) for body in bodies]
+        moved = (z - original.rest)[:, 7:].rad2deg().square().mean().sqrt()
+        told: dict[str, float | str] = {"apart": f"{one} and {other}", "moved_deg_rms": round(float(moved), 1)}
+        apart = (z - y)[:, 7:].rad2deg()
+        for part, names in PARTS.items():
+            columns = [i - 6 for i, name in enumerate(original.coordinate_names) if i > 5 and name.startswith(names)]
+            told[f"{part}_deg_rms_max"] = (round(float(apart[:, columns].square().mean().sqrt()), 2),
+                                           round(float(apart[:, columns].abs().max()), 2))  # fmt: skip
+        distance = (points[0] - points[1]).norm(dim=-1)
+        for part, names in POINTS.items():
+            columns = [i for i, name in enumerate(original.landmarks) if name.endswith(names)]
+            told[f"{part}_mm_mean_max"] = (round(1000 * float(distance[:, columns].mean()), 1),
+                                           round(1000 * float(distance[:, columns].max()), 1))  # fmt: skip
+        print(json.dumps(told), flush=True)
+
+
+def seen_from_pelvis(body: BodyState) -> torch.Tensor:
+    """Landmarks in the frame of the pelvis, since a falling body turns."""
+    away = body.landmark_pos_w - body.landmark_pos_w[:, :1]
+    turn = conjugate(body.landmark_quat_w[:, :1])
+    return rotate(turn, away)
+
+
+def taught(command: Command) -> None:
+    """The same minutes on the original and on the fast body; both judged on the original."""
+    for level in ("original", "fast"):
+        choice = replace(arms().clips, folder=command.clips)
+        experiment = replace(arms(), clips=choice, minutes=command.minutes, level=level)
+        folder = command.out / level
+        outcome = learn(experiment, folder, lambda what, done, total: None, lambda progress: None, force=True)
+        policy, anatomy = open_policy(folder), Anatomy.load("arms")
+        groups = kept_clips(policy, anatomy, lambda what, done, total: None)
+        groups.pop(LEARNT)
+        network = policy.network(anatomy)
+        for judge in ("original", "fast"):
+            trials = judged(policy, network, anatomy, groups, Examination(level=judge), lambda what, done, total: None)
+            for group in groups:
+                mine = [trial for trial in trials if trial.group == group]
+                apart = [(t.landmark_pos_w - t.reference_landmark_pos_w).norm(dim=-1).mean() for t in mine]
+                told = {"learnt_on": level, "judged_on": judge, "group": group, "steps": outcome.steps,
+                        "kept": sum(not trial.ended for trial in mine), "of": len(mine),
+                        "landmarks_mm": round(1000 * float(torch.stack(apart).mean()), 1)}  # fmt: skip
+                print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main(tyro.cli(Command))
