@@ -8,6 +8,7 @@
 CLIPS is a folder of full-body clips, ARMS one of clips of the arms, made by `myotrack retarget ../shared/data/cmu_bvh`.
 """
 
+import itertools
 import json
 import time
 from dataclasses import dataclass, replace
@@ -17,12 +18,14 @@ from typing import Literal
 import numpy as np
 import torch
 import tyro
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from myotrack.algebra.quaternion import conjugate, rotate
 from myotrack.anatomy.levels import paths_of
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.pathfit import PathErrors
-from myotrack.anatomy.paths import path_jumps, random_postures
+from myotrack.anatomy.paths import lengths_and_arms, path_jumps, random_postures
 from myotrack.clips.builtin import BUILTINS, builtin
 from myotrack.clips.store import load_folder
 from myotrack.simulate.state import BodyState
@@ -46,6 +49,8 @@ class Command:
     worlds: int = 64
     threads: int = 0
     rounds: int = 5
+    figure: Path = Path("docs/figures/jumps.png")
+    """Where --part fit draws the muscles whose wrapped paths jump."""
     out: Path = Path("runs/fast")
     minutes: float = 3.0
 
@@ -124,9 +129,42 @@ def fit(command: Command) -> None:
         columns = (errors.length.tolist(), errors.arm.tolist(), length_jump.tolist(), arm_jump.tolist())
         columns = (errors.length.tolist(), errors.arm.tolist(), length_jump.tolist(), arm_jump.tolist())
         rows = sorted(zip(anatomy.muscle_names, *columns, strict=True), key=lambda row: -row[2])
+        if name == "full":
+            wrong = (~smooth).nonzero().flatten().tolist()
+            draw_jumps(anatomy, [m for m in wrong if anatomy.muscles[m].side != "left"], command.figure)
         for muscle, *values in [row for row in rows if row[3] or row[4]]:
             told = dict(zip(("length_mm", "arm_mm", "length_jump_mm", "arm_jump_mm"), values, strict=True))
             print(json.dumps({"jumps": muscle} | {key: round(1000 * value, 2) for key, value in told.items()}))
+
+
+def draw_jumps(anatomy: Anatomy, muscles: list[int], path: Path) -> None:
+    """Length of each muscle over the joint that its jump is about, wrapped and fitted, through the worst posture."""
+    z, skip = random_postures(anatomy, 2000, 7), 1 if anatomy.free else 0
+    length, arm = lengths_and_arms(anatomy, z)
+    fitted, own = paths_of(anatomy).lengths_and_arms(z)
+    figure = Figure(figsize=(11.0, 2.2 * -(-len(muscles) // 5)), layout="constrained")
+    panels = figure.subplots(-(-len(muscles) // 5), 5, squeeze=False).flatten()
+    low, high = anatomy.limits()
+    for axes, muscle in itertools.zip_longest(panels, muscles):
+        if muscle is None:
+            axes.axis("off")
+            continue
+        row = int((length - fitted)[:, muscle].abs().argmax())
+        joint = int((arm - own)[:, muscle].abs().mean(dim=0).argmax())
+        angle = torch.linspace(float(low[joint + skip]), float(high[joint + skip]), 300, dtype=torch.float64)
+        line = z[row].repeat(300, 1)
+        line[:, joint + skip] = angle
+        for values, colour, width in (
+            (lengths_and_arms(anatomy, line, arms=False)[0], "#b2182b", 1.4),
+            (paths_of(anatomy).lengths_and_arms(line)[0], "#2166ac", 1.0),
+        ):
+            axes.plot(angle.rad2deg(), 1000 * values[:, muscle], color=colour, linewidth=width)
+        axes.set_title(anatomy.muscle_names[muscle], fontsize=9)
+        axes.set_xlabel(f"{anatomy.coordinate_names[joint]} [deg]", fontsize=8)
+        axes.tick_params(labelsize=7)
+    panels[0].set_ylabel("length [mm]", fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_figure(path, dpi=100)
 
 
 PARTS = {

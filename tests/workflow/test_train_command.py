@@ -192,6 +192,16 @@ def test_fine_tuning_rehearses_the_recordings_that_the_policy_knew(
     assert "are not here any more; they may be forgotten" in capsys.readouterr().err
 
 
+def test_what_is_learnt_on_the_fast_body_is_judged_on_the_original(tmp_path: Path, arms: Anatomy) -> None:
+    learn(experiment(level="fast"), tmp_path / "fast", quiet, quiet)
+    assert open_policy(tmp_path / "fast").body_hash == arms.hash
+    judges = {
+        level: examine(tmp_path / "fast", None, Examination(level=level), False, quiet).trials[0][0].settings["backend"]
+        for level in ("original", "fast")
+    }
+    assert judges == {"original": "Threads on cpu", "fast": "Threads on cpu, arms:fast"}
+
+
 def test_several_seeds_are_trained_and_judged_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

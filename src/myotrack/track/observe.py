@@ -2,7 +2,7 @@
 
     observer = Observer(anatomy, ObservationSettings())
     row = observer.read(moment)                      # (world, observer.size)
-    for entry in observer.layout: ...                # name, unit, size: `myotrack train --layout` prints them
+    for entry in observer.layout: ...                # name, unit, size: experiment.json of a run lists them
 
 Every entry also knows what a mirror makes of it.
 """
