@@ -60,13 +60,18 @@ def test_forces_are_those_of_mujocos_muscles(name: str) -> None:
 def test_compiled_code_and_torch_do_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     compiled = started(name)
-    monkeypatch.setattr(module, "hook", None)
+    monkeypatch.setattr(module, "compiled", lambda: None)
     plain = started(name)
     assert (compiled._fitted.engine, plain._fitted.engine) == ("native", "torch")
     drive(compiled), drive(plain)
     for field, tolerance in (("coordinate_pos", 1e-5), ("muscle_activation", 1e-12), ("muscle_length", 2e-6)):
         one, other = getattr(compiled.body, field), getattr(plain.body, field)
         torch.testing.assert_close(one, other, atol=tolerance, rtol=0, msg=field)
+    mine, other = compiled.mechanics, plain.mechanics
+    torch.testing.assert_close(mine.moment_arm, other.moment_arm, atol=2e-6, rtol=0)
+    # The passive forces of the joints alone, wherever the muscles' moments are kept.
+    torch.testing.assert_close(mine.passive, other.passive, atol=1e-3, rtol=1e-4)
+    assert mine.passive.abs().max() > 0.1
     largest = plain.body.muscle_force.abs().max()
     assert (compiled.body.muscle_force - plain.body.muscle_force).abs().max() < 1e-4 * largest
 

@@ -6,7 +6,11 @@ Activations are integrated here by MuJoCo's own law and step. Compiled code does
 Numba is installed (`hook`); otherwise torch does, between steps, in double precision and more slowly.
 """
 
+import functools
+import importlib
+import warnings
 import weakref
+from types import ModuleType
 
 import mujoco
 import numpy as np
@@ -15,11 +19,6 @@ from jaxtyping import Float, Int
 
 from myotrack.anatomy.fitted import FittedPaths
 from myotrack.anatomy.model import Anatomy
-
-try:
-    from myotrack.simulate import hook
-except ImportError:  # Numba has no wheel for every Python and processor.
-    hook = None
 
 PerMuscle = Float[np.ndarray, "world muscle"]
 Some = Int[np.ndarray, "some"]
@@ -46,6 +45,7 @@ class FittedMuscles:
         """
         if anatomy.fitted is None:
             raise ValueError(f"MuJoCo wraps the paths of the body '{anatomy.title}'; load '{anatomy.name}:paths'.")
+        hook = compiled()
         self.engine = engine or ("native" if hook else "torch")
         if self.engine not in ENGINES or (self.engine == "native" and hook is None):
             raise ValueError(f"There is no engine '{self.engine}' here; 'native' needs Numba, 'torch' always works.")
@@ -56,17 +56,16 @@ class FittedMuscles:
         # One place per rate: of a root's place and quaternion, which no muscle needs, the first is left out.
         self._index = np.stack([self._pos[1 if anatomy.free else 0 :], self._rate])
         self._state = np.zeros((worlds, 6, muscles))
-        self._twist = np.zeros((worlds, 2, couplings.coordinate_size))
+        self.moment = np.zeros((worlds, couplings.coordinate_size))
+        """Of the muscles on the independent coordinates [N m]."""
         self._since = np.zeros(worlds)
         self.act, self.ctrl, self.strength = (self._state[:, row] for row in (ACTIVATION, EXCITATION, STRENGTH))
         self.length, self.velocity, self.force = (self._state[:, row] for row in (LENGTH, VELOCITY, FORCE))
         self.strength[:] = 1.0
-        self.moment, self.assist = self._twist[:, 0], self._twist[:, 1]
-        """On the independent coordinates, by the muscles and from outside [N m]."""
         self.marks = np.zeros((worlds, 2))
         """What the worlds carry in `userdata`, so that MuJoCo's step finds their muscles; zeros if it shall not."""
         if hook is not None and self.engine == "native":
-            arrays = (*laid_out(anatomy.fitted), self._curve, self._state, self._twist, self._since, self._index)
+            arrays = (*laid_out(anatomy.fitted), self._curve, self._state, self.moment, self._since, self._index)
             mark = hook.enlist(arrays, anatomy.simulated.nq, anatomy.simulated.nv)
             self.marks[:, 0], self.marks[:, 1] = mark, np.arange(worlds)
             self._arrays = arrays  # Compiled code has their addresses.
@@ -94,7 +93,27 @@ class FittedMuscles:
 
     def arms(self, qpos: Float[np.ndarray, "world qpos"]) -> Float[np.ndarray, "world muscle coordinate"]:
         """Moment arms of all worlds [m]."""
+        if self.engine == "native":
+            found = np.zeros((*self.act.shape, len(self._rate)))
+            native = importlib.import_module("myotrack.simulate.native")
+            native.arms_of(qpos[:, self._index[0]], *self._arrays[:4], found)
+            return found
         return self._paths.lengths_and_arms(torch.from_numpy(qpos[:, self._pos]))[1].numpy()
+
+
+@functools.cache
+def compiled() -> ModuleType | None:
+    """The compiled muscles, or None without Numba, which has no wheel for every Python and processor.
+
+    Loaded when they are first needed: compiling what MuJoCo calls takes two seconds.
+    """
+    try:
+        return importlib.import_module("myotrack.simulate.hook")
+    except ImportError:
+        return None
+    except RuntimeError as error:
+        warnings.warn(f"{error} Fitted muscles are moved by torch instead, more slowly.", stacklevel=2)
+        return None
 
 
 def _check(anatomy: Anatomy) -> None:

@@ -1,7 +1,7 @@
-"""Muscles inside MuJoCo's step: a compiled function that MuJoCo calls wherever it asks for controls.
+"""Muscles inside MuJoCo's step: a compiled function that MuJoCo calls wherever it asks for passive forces.
 
 `mujoco.batch` steps worlds on threads of its own, and a function in C is all that can run there. This one looks up
-which world it is in (`userdata`), brings activations to the present time, and applies the moments of the muscles. Asked
+which world it is in (`userdata`), brings activations to the present time, and adds the moments of the muscles. Asked
 twice about one instant it says the same, so an extra `mj_forward` does no harm. Models of others do not carry our mark
 and are left alone.
 
@@ -49,7 +49,7 @@ def _address(typing, pointer):
 
 
 def _places() -> tuple[int, int, int, int, int, int]:
-    """Where MuJoCo keeps a model's number of userdata, and a world's time, qpos, qvel, qfrc_applied, userdata [bytes].
+    """Where MuJoCo keeps a model's number of userdata, and a world's time, qpos, qvel, qfrc_passive, userdata [bytes].
 
     Raises:
         RuntimeError: They are not where they can be.
@@ -69,7 +69,7 @@ def _places() -> tuple[int, int, int, int, int, int]:
             raise RuntimeError(f"MuJoCo {mujoco.__version__} keeps its numbers where muscles do not find them.")
         return 8 * int(found[-1])
 
-    arrays = (data.qpos, data.qvel, data.qfrc_applied, data.userdata)
+    arrays = (data.qpos, data.qvel, data.qfrc_passive, data.userdata)
     time = last(in_data, int(np.float64(data.time).view(np.int64)))
     places = [last(in_data, array.ctypes.data) for array in arrays]
     return last(in_model, count), time, places[0], places[1], places[2], places[3]
@@ -77,7 +77,7 @@ def _places() -> tuple[int, int, int, int, int, int]:
 
 _LONGEST = 22_000
 """Numbers of 8 bytes that are searched, within the structure of a world."""
-_COUNT, _TIME, _QPOS, _QVEL, _APPLIED, _USERDATA = _places()
+_COUNT, _TIME, _QPOS, _QVEL, _PASSIVE, _USERDATA = _places()
 _SETS = np.zeros((MOST_SETS, 20), dtype=np.int64)
 """Per set of worlds, addresses of its arrays and their sizes, in the order of `hook`."""
 _SETS_ADDRESS = _SETS.ctypes.data
@@ -92,7 +92,7 @@ def enlist(arrays: tuple[np.ndarray, ...], qpos: int, qvel: int) -> float:
         qpos, qvel: Sizes.
 
     Raises:
-        RuntimeError: There are too many sets, or somebody else has taken MuJoCo's place for controls.
+        RuntimeError: There are too many sets, or somebody else has taken MuJoCo's callback.
     """
     free = np.flatnonzero(_SETS[:, 0] == 0)
     if not len(free):
@@ -104,9 +104,9 @@ def enlist(arrays: tuple[np.ndarray, ...], qpos: int, qvel: int) -> float:
     _SETS[number, len(arrays) : len(arrays) + len(sizes)] = sizes
     global _installed
     if not _installed:
-        if mujoco.get_mjcb_control() is not None:
-            raise RuntimeError("Another function is MuJoCo's control callback, where fitted muscles belong.")
-        mujoco.set_mjcb_control(_CALLBACK)
+        if mujoco.get_mjcb_passive() is not None:
+            raise RuntimeError("Another function is MuJoCo's callback for passive forces, where fitted muscles belong.")
+        mujoco.set_mjcb_passive(_CALLBACK)
         _installed = True
     return MARK + number
 
@@ -154,13 +154,13 @@ def hook(model, data):
     table = numba.carray(_pointer(about[3]), numbers, np.float32)
     curve = numba.carray(_pointer(about[4]), (12, muscles), np.float64)
     state = numba.carray(_pointer(about[5]), (worlds, 6, muscles), np.float64)[world]
-    twist = numba.carray(_pointer(about[6]), (worlds, 2, coordinates), np.float64)[world]
+    twist = numba.carray(_pointer(about[6]), (worlds, coordinates), np.float64)[world]
     since = _floats(about[7], worlds)
     index = numba.carray(_pointer(about[8]), (2, coordinates), np.int64)
     time = _floats(there + _TIME, 1)[0]
     qpos = _floats(_whole(there + _QPOS, 1)[0], qpos_size)
     qvel = _floats(_whole(there + _QVEL, 1)[0], qvel_size)
-    applied = _floats(_whole(there + _APPLIED, 1)[0], qvel_size)
+    passive = _floats(_whole(there + _PASSIVE, 1)[0], qvel_size)
     if time > since[world]:
         follow_one(state, curve, time - since[world])
         since[world] = time
@@ -168,9 +168,9 @@ def hook(model, data):
     for coordinate in range(coordinates):
         z[coordinate] = qpos[index[0, coordinate]]
         rate[coordinate] = qvel[index[1, coordinate]]
-    pull_one(z, rate, state, layout, knots, owner, table, curve, twist[0])
+    pull_one(z, rate, state, layout, knots, owner, table, curve, twist)
     for coordinate in range(coordinates):
-        applied[index[1, coordinate]] = twist[0, coordinate] + twist[1, coordinate]
+        passive[index[1, coordinate]] += twist[coordinate]
 
 
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(hook.address)  # pyright: ignore

@@ -166,31 +166,19 @@ def _tension(length, velocity, activation, strength, curve, force):
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 @no_type_check
-def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
-    """Lengths, velocities and forces of all muscles of a world, and what these do to the joints.
+def paths_one(z, layout, knots, table, total, bend):
+    """Lengths of all terms in a posture, and their derivatives; arguments as of `pull_one`.
 
     Args:
-        z, rate: Per coordinate; entries of a root are not read [rad, rad/s].
-        state: (6, muscle) activation, excitation, strength, and, written here, length [m], velocity [m/s], force [N];
-            strength is a factor on the peak force, and the force is negative, as MuJoCo's.
-        layout: (term, 4, 4) first row joints, first muscle place, muscles, first number in the table; then intervals,
-            strides in cells, and coordinates of each joint.
-        knots: (term, 2, 4) first knot and one over the spacing of each joint [rad, 1/rad].
-        muscles: Muscle of every place.
-        table: Coefficients of all terms end to end, muscles of a cell side by side [m].
-        curve: (12, muscle) `simulate.fitted.muscle_rows`.
-        moment: Per coordinate, written [N m].
+        z: Per coordinate.
+        layout, knots, table: Of the fitted paths.
+        total: Per place, zero before; the length of each term [m].
+        bend: (4, place), zero before; its derivative by each of its joints [m].
     """
-    places = muscles.shape[0]
     value, slope = np.empty((MOST_JOINTS, SUPPORT), np.float32), np.empty((MOST_JOINTS, SUPPORT), np.float32)
     first = np.empty(MOST_JOINTS, np.int64)
     place, weight = np.empty(MOST_CORNERS, np.int64), np.empty(MOST_CORNERS, np.float32)
     slopes = np.empty((MOST_JOINTS, MOST_CORNERS), np.float32)
-    total, bend = np.zeros(places, np.float32), np.zeros((MOST_JOINTS, places), np.float32)
-    speed, pulled = np.zeros(places, np.float32), np.empty(places, np.float32)
-    length, velocity, force = state[3], state[4], state[5]
-    length[:] = 0.0
-    velocity[:] = 0.0
     for term in range(layout.shape[0]):
         joints, begin, count, start = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2], layout[term, 0, 3]
         coordinates, end = layout[term, 3], begin + count
@@ -212,8 +200,37 @@ def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
             _add3(out, s0, s1, s2, table, start, place, weight, slopes, corners, v, d)
         else:
             _add4(out, s0, s1, s2, s3, table, start, place, weight, slopes, corners, v, d)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@no_type_check
+def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
+    """Lengths, velocities and forces of all muscles of a world, and what these do to the joints.
+
+    Args:
+        z, rate: Per coordinate; entries of a root are not read [rad, rad/s].
+        state: (6, muscle) activation, excitation, strength, and, written here, length [m], velocity [m/s], force [N];
+            strength is a factor on the peak force, and the force is negative, as MuJoCo's.
+        layout: (term, 4, 4) first row joints, first muscle place, muscles, first number in the table; then intervals,
+            strides in cells, and coordinates of each joint.
+        knots: (term, 2, 4) first knot and one over the spacing of each joint [rad, 1/rad].
+        muscles: Muscle of every place.
+        table: Coefficients of all terms end to end, muscles of a cell side by side [m].
+        curve: (12, muscle) `simulate.fitted.muscle_rows`.
+        moment: Per coordinate, written [N m].
+    """
+    places = muscles.shape[0]
+    total, bend = np.zeros(places, np.float32), np.zeros((MOST_JOINTS, places), np.float32)
+    speed, pulled = np.zeros(places, np.float32), np.empty(places, np.float32)
+    length, velocity, force = state[3], state[4], state[5]
+    length[:] = 0.0
+    velocity[:] = 0.0
+    paths_one(z, layout, knots, table, total, bend)
+    for term in range(layout.shape[0]):
+        joints, begin, count = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2]
         for axis in range(joints):
-            turning, along, fast = np.float32(rate[coordinates[axis]]), bend[axis, begin:end], speed[begin:end]
+            turning = np.float32(rate[layout[term, 3, axis]])
+            along, fast = bend[axis, begin : begin + count], speed[begin : begin + count]
             for m in range(count):
                 fast[m] += along[m] * turning
     for here in range(places):
@@ -231,6 +248,28 @@ def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
             for m in range(count):
                 twist += along[m] * pull[m]
             moment[layout[term, 3, axis]] += twist
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@no_type_check
+def arms_of(z, layout, knots, muscles, table, arm):
+    """Moment arms of many worlds.
+
+    Args:
+        z: (world, coordinate).
+        layout, knots, muscles, table: As of `pull_one`.
+        arm: (world, muscle, coordinate), zero before, written [m].
+    """
+    places = muscles.shape[0]
+    for world in range(z.shape[0]):
+        total, bend = np.zeros(places, np.float32), np.zeros((MOST_JOINTS, places), np.float32)
+        paths_one(z[world], layout, knots, table, total, bend)
+        for term in range(layout.shape[0]):
+            joints, begin, count = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2]
+            for axis in range(joints):
+                coordinate = layout[term, 3, axis]
+                for here in range(begin, begin + count):
+                    arm[world, muscles[here], coordinate] -= bend[axis, here]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -66,6 +66,7 @@ class Threads:
         self._push = np.zeros((worlds, self._model.nbody, 6))
         self._assist = np.zeros((worlds, self._model.nv))
         self._coordinates = anatomy.couplings.rate_index.numpy()
+        self._assisted = self._assist[:, self._coordinates]
         self._body: BodyState | None = None
         everywhere = torch.ones(worlds, dtype=torch.bool)
         still = torch.zeros(worlds, anatomy.couplings.coordinate_size)
@@ -91,6 +92,10 @@ class Threads:
         moment = "actuator_moment"
         if self._fitted is not None:
             arrays[moment] = self._fitted.arms(self._state["qpos"])
+            if self._fitted.engine == "native":
+                # What MuJoCo calls passive holds the moments of the muscles.
+                arrays["qfrc_passive"] = self._batch.bind("qfrc_passive").copy()
+                arrays["qfrc_passive"][:, self._coordinates] -= self._fitted.moment
         arrays |= {name: self._batch.bind(name) for name in names - arrays.keys()}
         copies = {name: torch.from_numpy(array.copy()).to(self._dtype) for name, array in arrays.items()}
         return self._mechanics_readout.read(MechanicsArrays(**copies))
@@ -146,8 +151,7 @@ class Threads:
         self._state["ctrl"][alive] = drive[alive]
         self._batch.bind("xfrc_applied")[:] = self._push
         self._batch.bind("qfrc_applied")[:] = self._assist
-        if self._fitted is not None:
-            self._fitted.assist[:] = self._assist[:, self._coordinates]
+        self._assisted = self._assist[:, self._coordinates]
         self._push[:] = self._assist[:] = 0.0
         failed = np.zeros(self.worlds, dtype=bool)
         if alive.any():
@@ -218,10 +222,10 @@ class Threads:
     def _step(self, ids: np.ndarray) -> None:
         """One control interval of some worlds; what is derived then belongs to its end."""
         muscles, steps = self._fitted, self.physics.substeps
-        self._apply(ids)
         if muscles is None or muscles.engine == "native":
             self._batch.step(ids, nstep=steps, stage=_FRESH)
             return
+        self._apply(ids)
         for _ in range(steps):
             self._batch.step(ids, nstep=1)
             muscles.follow(ids)
@@ -230,17 +234,17 @@ class Threads:
         self._batch.forward(ids, stage=_FRESH)
 
     def _apply(self, ids: np.ndarray) -> None:
-        """Tell MuJoCo what fitted muscles, and help from outside, do to the joints now."""
+        """Tell MuJoCo what fitted muscles that are moved beside it, and help from outside, do to the joints now."""
         if self._fitted is not None:
-            both = self._fitted.moment + self._fitted.assist
+            both = self._fitted.moment + self._assisted
             self._batch.bind("qfrc_applied")[np.ix_(ids, self._coordinates)] = both[ids]
 
     def _refresh(self, ids: np.ndarray) -> None:
         """Work out everything that follows from the states of some worlds; nobody helps from outside."""
         if self._fitted is not None:
             self._batch.bind("userdata")[ids] = self._fitted.marks[ids]
-            self._fitted.assist[ids] = 0.0
             self._fitted.begin(ids, self._state["time"])
+            self._assisted[ids] = 0.0
             if self._fitted.engine == "torch":
                 self._fitted.pull(ids, self._state["qpos"], self._state["qvel"])
                 self._apply(ids)
