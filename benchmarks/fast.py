@@ -3,6 +3,7 @@
     python benchmarks/fast.py --part speed                 control steps per second beside the original, in one run
     python benchmarks/fast.py --part fit --clips CLIPS     lengths and moment arms over the postures of clips
     python benchmarks/fast.py --part dynamics              the same excitations for half a second
+    python benchmarks/fast.py --part static                static optimisation of a recorded walk on both bodies
     python benchmarks/fast.py --part learn --clips ARMS    a policy of arms:fast judged on arms, beside one of arms
 
 CLIPS is a folder of full-body clips, ARMS one of clips of the arms, made by `myotrack retarget ../shared/data/cmu_bvh`.
@@ -10,6 +11,7 @@ CLIPS is a folder of full-body clips, ARMS one of clips of the arms, made by `my
 
 import itertools
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from myotrack.simulate.threads import Threads
 from myotrack.workflow.learning import LEARNT, one_thread
 from myotrack.workflow.policies import open_policy
 from myotrack.workflow.recipes import arms
+from myotrack.workflow.steer import Steering, steer_motions
 from myotrack.workflow.train import learn
 from myotrack.workflow.validate import Examination, judged, kept_clips
 
@@ -44,7 +47,7 @@ MARGIN = 0.1
 class Command:
     """Measure."""
 
-    part: Literal["speed", "fit", "dynamics", "learn"] = "speed"
+    part: Literal["speed", "fit", "dynamics", "static", "learn"] = "speed"
     clips: Path | None = None
     worlds: int = 64
     threads: int = 0
@@ -58,7 +61,7 @@ class Command:
 def main(command: Command) -> None:
     """Print a JSON object per row."""
     one_thread()
-    {"speed": speed, "fit": fit, "dynamics": dynamics, "learn": taught}[command.part](command)
+    {"speed": speed, "fit": fit, "dynamics": dynamics, "static": static, "learn": taught}[command.part](command)
 
 
 def speed(command: Command) -> None:
@@ -203,6 +206,26 @@ def dynamics(command: Command) -> None:
             told[f"{part}_mm_mean_max"] = (round(1000 * float(distance[:, columns].mean()), 1),
                                            round(1000 * float(distance[:, columns].max()), 1))  # fmt: skip
         print(json.dumps(told), flush=True)
+
+
+def static(command: Command) -> None:
+    """Which muscles must have made the walk of Rajagopal et al. (2016), on the original and on the fast body."""
+    folder = Path(os.environ.get("MYOTRACK_DATA", "../shared/data")) / "rajagopal2016"
+    found = []
+    for body in ("full", "full:fast"):
+        choices = Steering(
+            (str(folder / "motion_capture_walk.trc"),), command.out / body.replace(":", "-"), body=body, mode="static",
+            forces=folder / "grf_walk.mot", video=False, force=True,
+        )  # fmt: skip
+        [(trial, _)] = steer_motions(choices).trials
+        found.append(trial.activation.double())
+    one, other = found
+    active = [muscle for muscle in range(one.shape[1]) if one[:, muscle].max() > 0.02]
+    each = torch.tensor([float(torch.corrcoef(torch.stack([one[:, m], other[:, m]]))[0, 1]) for m in active])
+    told = {"frames": len(one), "r_all": float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1]),
+            "muscles": len(active), "r_median": float(each.median()), "r_5_percent": float(each.quantile(0.05)),
+            "r_least": float(each.min()), "rms": float((one - other).square().mean().sqrt())}  # fmt: skip
+    print(json.dumps({name: round(value, 4) for name, value in told.items()}), flush=True)
 
 
 def seen_from_pelvis(body: BodyState) -> torch.Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.capture.recording import Signals
@@ -75,6 +76,19 @@ def test_motions_of_all_kinds_are_followed_in_their_order(capsys, arms: Anatomy,
     assert [row["name"] for row in report["trials"]] == ["wave", "lift", "wave-2"]
     assert [load(tmp_path / "run" / "trials" / row["file"]).frames for row in report["trials"]] == [21, 21, 11]
     assert all(row["scores"]["survival"] == 100 for row in report["trials"])
+
+
+@pytest.mark.parametrize("mode", ["static", "control"])
+def test_the_fast_body_is_steered_nearly_as_the_original(capsys, tmp_path: Path, mode: str) -> None:
+    found = []
+    for body in ("arms", "arms:fast"):
+        folder = tmp_path / body.replace(":", "-")
+        words = ("--body", body, "--no-video", "--start", 1.0, "--end", 1.3, "--mode", mode, "--out", folder)
+        assert run(capsys, "steer", "reach", *words)[0] == 0
+        found.append(load(folder / "trials" / "reach.npz").activation.double().flatten())
+    # Not the same, or the level would have been forgotten on the way.
+    assert not torch.equal(*found)
+    assert torch.corrcoef(torch.stack(found))[0, 1] > 0.98
 
 
 def test_static_optimisation_tells_which_muscles_made_a_motion(capsys, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from myotrack.algebra.threads import torch_threads
-from myotrack.anatomy.levels import parsed
+from myotrack.anatomy.levels import Level, parsed
 from myotrack.anatomy.model import BODIES, Anatomy
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.threads import Threads
@@ -148,7 +148,13 @@ def steer_motions(choices: Steering, tell: Tell | None = None) -> Run:
     person = static and body == "full"
     wish = Wish(body, choices.fingers, choices.forces, choices.emg, person, **cut)
     found = motions(choices.motions, wish, lambda name: tell(f"retargeting {name}", 0, 0))
-    return steered([replace(motion, anatomy=motion.anatomy.at(level)) for motion in found], choices, tell)
+    return steered([at_level(motion, level) for motion in found], choices, tell)
+
+
+def at_level(motion: Motion, level: Level) -> Motion:
+    """The same motion of a body in another detail."""
+    fit = motion.fit and replace(motion.fit, anatomy=motion.fit.anatomy.at(level))
+    return replace(motion, anatomy=motion.anatomy.at(level), fit=fit)
 
 
 def steered(found: Sequence[Motion], choices: Steering, tell: Tell) -> Run:
