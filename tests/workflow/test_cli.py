@@ -28,6 +28,7 @@ def test_the_summary_names_the_sizes(capsys) -> None:
         ("landmarks", {"landmark": "right_hand", "segment": "thirdmc_r"}),
         ("couplings", {"joint": "shoulder1_r2_r", "driver": "elv_angle_r", "polynomial [rad or m]": "-1 x"}),
         ("changes", {"switch": "thorax", "old": "0.150 m", "new": "0.126 m"}),
+        ("paths", {"muscle": "BRA", "joints at once, at most": "1"}),
     ],
 )
 def test_each_table_can_be_read_by_a_program(capsys, table: str, expected: dict[str, str]) -> None:

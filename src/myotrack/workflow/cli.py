@@ -42,6 +42,9 @@ class AnatomyCommand:
     """Every change of the published body, with its reason and source."""
     audit: bool = False
     """Known and new faults: muscle parameters, symmetry, path jumps, masses, moment arms (takes about 20 s)."""
+    paths: bool = False
+    """Fitted muscle paths of the fast bodies: how far every length and moment arm is from the wrapped one, over all
+    joint ranges. Fits them first if they do not come with the package (half a minute)."""
     json: bool = False
     """Print one JSON object on standard output instead of tables."""
 

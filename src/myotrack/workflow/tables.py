@@ -53,7 +53,7 @@ def summary(anatomy: Anatomy) -> list[TableRows]:
         ["mass", f"{model.body_mass.sum():.2f} kg"],
         ["changes from the published body", str(len(anatomy.changes))],
         ["hash", anatomy.hash],
-        ["more", "--joints --muscles --landmarks --couplings --contacts --changes --audit"],
+        ["more", "--joints --muscles --landmarks --couplings --contacts --changes --audit --paths"],
     ]
     return [(f"{anatomy.name}: {BODIES[anatomy.name].title}, fingers {fingers}", ["what", "value"], rows)]
 
@@ -173,6 +173,29 @@ def audit_tables(anatomy: Anatomy) -> list[TableRows]:
     return [(title, list(headers), [list(row) for row in rows]) for title, headers, rows in audit(anatomy).tables()]
 
 
+def paths(anatomy: Anatomy) -> list[TableRows]:
+    """Errors of every fitted muscle path, the worst first."""
+    from myotrack.anatomy.levels import paths_of
+    from myotrack.anatomy.pathfit import PathErrors
+    from myotrack.anatomy.paths import random_postures
+
+    fitted = paths_of(anatomy)
+    errors = PathErrors.over(fitted, anatomy, random_postures(anatomy, PATH_POSTURES, seed=7))
+    joints = [0] * fitted.muscles
+    for term in fitted.terms:
+        for muscle in term.muscles:
+            joints[muscle] = max(joints[muscle], len(term.coordinates))
+    columns = (anatomy.muscle_names, errors.length.tolist(), errors.arm.tolist(), joints)
+    rows = [
+        [name, f"{1000 * length:.3f}", f"{1000 * arm:.3f}", str(most)]
+        for name, length, arm, most in sorted(zip(*columns, strict=True), key=lambda row: -row[2])
+    ]
+    headers = ["muscle", "length, rms [mm]", "moment arm, rms of the worst joint [mm]", "joints at once, at most"]
+    return [(f"Fitted paths of '{anatomy.name}' beside wrapped ones, {PATH_POSTURES} postures", headers, rows)]
+
+
+PATH_POSTURES = 1000
+"""Over which errors of fitted paths are told."""
 _TABLES = {
     "joints": joints,
     "muscles": muscles,
@@ -181,4 +204,5 @@ _TABLES = {
     "contacts": contacts,
     "changes": changes,
     "audit": audit_tables,
+    "paths": paths,
 }
