@@ -24,6 +24,7 @@ from scipy.optimize import lsq_linear
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves
 from myotrack.capture.reader import read
 from myotrack.clips.builtin import builtin
 from myotrack.clips.clip import Clip
@@ -32,7 +33,6 @@ from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.threads import Threads
 from myotrack.steer.parts import Parts, touching
 from myotrack.steer.share import SOFTNESS, Effort, Shared, Task, share
-from myotrack.steer.tension import Curves
 from myotrack.workflow.output import machine, print_json
 
 BODIES = {"full": ("full", False), "arms": ("arms", False), "arms with fingers": ("arms", True)}

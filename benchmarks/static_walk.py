@@ -24,6 +24,7 @@ from myotrack.anatomy.electrodes import Electrode, electrodes, means
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.naming import stem_of
 from myotrack.anatomy.repairs import Repairs
+from myotrack.anatomy.tension import Curves
 from myotrack.capture.join import together
 from myotrack.capture.reader import read
 from myotrack.capture.recording import Recording, Signals
@@ -36,7 +37,6 @@ from myotrack.steer.ground import ground_of, longest, of_mass
 from myotrack.steer.recruit import Measured, Recruitment, Reserve, recruit
 from myotrack.steer.share import share
 from myotrack.steer.static import RIGID, Choices, Movement, asked_rows, movement, pulled, recorded
-from myotrack.steer.tension import Curves
 from myotrack.validate.muscles import SILENT, Agreements, agreement, correlation, envelope, sampled
 from myotrack.workflow.output import machine
 

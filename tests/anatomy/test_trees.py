@@ -11,10 +11,10 @@ from myotrack.anatomy.trees import Trees
 def test_two_arms_on_a_held_trunk_are_two_trees(arms: Anatomy) -> None:
     trees = Trees.of(arms)
     assert trees.count == 2
-    for names, found in ((arms.coordinate_names, trees.coordinate), (arms.muscle_names, trees.muscle)):
-        left = {int(tree) for name, tree in zip(names, found, strict=True) if name.removesuffix("_lh").endswith("_l")}
-        right = {int(tree) for name, tree in zip(names, found, strict=True) if name.endswith("_r")}
-        assert (right, left) == ({0}, {1}) or not left | right
+    for name, tree in zip(arms.coordinate_names, trees.coordinate, strict=True):
+        assert tree == int(name.endswith("_l"))
+    for muscle, tree in zip(arms.muscles, trees.muscle, strict=True):
+        assert tree == int(muscle.side == "left")
     for name, tree in zip(arms.landmarks, trees.landmark, strict=True):
         assert tree == int(name.startswith("left"))
 

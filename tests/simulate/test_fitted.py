@@ -135,6 +135,20 @@ def test_a_fast_world_that_leaves_the_numbers_stands_still_and_disturbs_nobody()
     assert sick.body.intact.all()
 
 
+@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("broken", [float("nan"), 1e30])
+def test_a_posture_that_is_no_number_ends_its_world_alone(
+    engine: str, broken: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "torch":
+        monkeypatch.setattr(module, "compiled", lambda: None)
+    sick, sound = started("arms:fast"), started("arms:fast")
+    sick._state["qpos"][1, 3] = broken
+    drive(sick, 1), drive(sound, 1)
+    assert sick.body.intact.tolist() == [True, False, True, True]
+    assert torch.equal(sick.body.qpos[[0, 2, 3]], sound.body.qpos[[0, 2, 3]])
+
+
 def test_strength_is_varied_by_world() -> None:
     simulator = started("arms:fast")
     before = simulator.body.muscle_force.clone()

@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves, Tension
 from myotrack.simulate.mechanics import Mechanics
 from myotrack.simulate.threads import Threads
 from myotrack.steer.effort import COSTS, Cost, Muscles, effort, metabolic_power
 from myotrack.steer.recruit import Measured, Recruited, Recruitment, Reserve, recruit
 from myotrack.steer.share import share
-from myotrack.steer.tension import Curves, Tension
 
 
 def curves(peak: list[float], fibre: list[float]) -> Curves:
     """Muscles of these peak forces and fibre lengths, which shorten by 10 fibre lengths a second at most."""
     count = len(peak)
     same = {name: torch.full((count,), value, dtype=torch.float64) for name, value in VALUES.items()}
-    from myotrack.steer.tension import _Curve
+    from myotrack.anatomy.tension import _Curve
 
     one = _Curve(**same, peak=torch.tensor(peak).double(), fibre=torch.tensor(fibre).double())
     return Curves(one, one)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.threads import Threads
 from myotrack.steer.activation import ActivationLaw
-from myotrack.steer.tension import Curves
 
 
 @pytest.mark.parametrize("name", ["arms", "full"])

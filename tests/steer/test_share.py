@@ -11,11 +11,11 @@ from scipy.optimize import lsq_linear, minimize
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves
 from myotrack.clips.builtin import builtin
 from myotrack.simulate.threads import Threads
 from myotrack.steer.parts import Parts, touching
 from myotrack.steer.share import SOFTNESS, Effort, Shared, Task, share
-from myotrack.steer.tension import Curves
 
 F64 = torch.float64
 CLIPS = {"full": ("walk", "run", "squat"), "arms": ("reach", "lift")}

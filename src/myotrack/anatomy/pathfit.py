@@ -23,17 +23,16 @@ from myotrack.anatomy.paths import lengths_and_arms
 from myotrack.anatomy.pieces import Group, groups_of
 
 BEYOND = 0.1
-"""How far beyond the joint limits paths are fitted [rad]. Tuned: muscles push joints about as far past soft limits."""
+"""How far beyond the joint limits paths are fitted [rad]. Chosen: twice what clips may be past them (`clips.quality`)."""
 SPACING = {1: 0.35, 2: 0.35, 3: 0.5, 4: 0.8}
-"""Distance of the knots by number of joints [rad], or a little less. Measured on the full body: at half of these the
-median error of a moment arm falls from 0.05 to 0.02 mm, and the muscles that jump stay as they are."""
+"""Distance of the knots by number of joints [rad], or a little less. Measured on the muscles of
+the trunk: with 0.35 instead of 0.5 rad the median error of a moment arm falls from 0.05 to 0.02 mm."""
 POSTURES = 8000
 """Postures that are fitted to, drawn evenly within the limits and beyond."""
 LENGTH_ERROR, ARM_ERROR = 1e-4, 5e-4
 """What counts as an error of one [m]: 0.5 mm of a moment arm weigh as much as 0.1 mm of a length."""
 STIFFNESS = 0.1
-"""Weight of the second differences of coefficients, per posture and coefficient. Tuned: a hundredth makes no difference
-where a path is smooth, and lets a path that jumps swing."""
+"""Weight of the second differences of coefficients, per posture and coefficient. Chosen, not tuned."""
 RIDGE = 1e-6
 """Weight of the coefficients themselves: terms of a muscle that share joints have no part of their own in what they
 share."""

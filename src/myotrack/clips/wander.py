@@ -46,7 +46,7 @@ REST = 0.25
 DEPTH = 1e-3
 """How far parts of the body may be inside each other [m]."""
 TRIES = 200
-"""Strokes drawn before giving up; one in three is usual."""
+"""Strokes of an arm that are drawn before giving up."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 
 from myotrack.anatomy.fitted import FittedPaths
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves
 
 PerMuscle = Float[np.ndarray, "world muscle"]
 Some = Int[np.ndarray, "some"]
@@ -52,6 +53,7 @@ class FittedMuscles:
         _check(anatomy)
         couplings, muscles = anatomy.couplings, anatomy.model.nu
         self._paths, self._curve, self._timestep = anatomy.fitted, muscle_rows(anatomy.model), timestep
+        self._curves = Curves.of(anatomy)
         self._pos, self._rate = couplings.pos_index.numpy(), couplings.rate_index.numpy()
         # One place per rate: of a root's place and quaternion, which no muscle needs, the first is left out.
         self._index = np.stack([self._pos[1 if anatomy.free else 0 :], self._rate])
@@ -78,11 +80,12 @@ class FittedMuscles:
     def pull(self, ids: Some, qpos: Float[np.ndarray, "world qpos"], qvel: Float[np.ndarray, "world dof"]) -> None:
         """Lengths, velocities, forces and moments of some worlds, without compiled code."""
         z = torch.from_numpy(qpos[ids][:, self._pos])
-        length, arm = (values.numpy() for values in self._paths.lengths_and_arms(z))
-        velocity = -np.einsum("wmc,wc->wm", arm, qvel[ids][:, self._rate])
-        force = -self.strength[ids] * tension(self._curve, length, velocity, self.act[ids])
+        length, arm = self._paths.lengths_and_arms(z)
+        velocity = -torch.einsum("wmc,wc->wm", arm, torch.from_numpy(qvel[ids][:, self._rate]))
+        tension = self._curves.tension(length, velocity).at(torch.from_numpy(self.act[ids]))
+        force = -torch.from_numpy(self.strength[ids]) * tension
         self.length[ids], self.velocity[ids], self.force[ids] = length, velocity, force
-        self.moment[ids] = -np.einsum("wmc,wm->wc", arm, force)
+        self.moment[ids] = -torch.einsum("wmc,wm->wc", arm, force)
 
     def follow(self, ids: Some) -> None:
         """Activations follow excitations for one step of the physics, without compiled code."""
@@ -158,22 +161,3 @@ def muscle_rows(model: mujoco.MjModel) -> Float[np.ndarray, "12 muscle"]:
         0.5 * (1 + bias[:, 5]), model.actuator_dynprm[:, 0], model.actuator_dynprm[:, 1],
     )  # fmt: skip
     return np.stack(rows)
-
-
-def tension(curve: np.ndarray, length: PerMuscle, velocity: PerMuscle, activation: PerMuscle) -> PerMuscle:
-    """MuJoCo's muscle forces, positive where muscles pull [N]."""
-    shortest, path_low, per_fibre, low, high, per_speed, eccentric, peak, passive, stretch = curve[:10]
-    at = shortest + (length - path_low) * per_fibre
-    v = velocity * per_fibre * per_speed
-    left, right = 0.5 * (low + 1), 0.5 * (1 + high)
-    hump = np.select(
-        [(at < low) | (at > high), at <= left, at <= 1, at <= right],
-        [0.0 * at, 0.5 * ((at - low) / (left - low)) ** 2, 1 - 0.5 * ((1 - at) / (1 - left)) ** 2,
-         1 - 0.5 * ((at - 1) / (right - 1)) ** 2],
-        0.5 * ((high - at) / (high - right)) ** 2,
-    )  # fmt: skip
-    y = eccentric - 1
-    speed = np.select([v <= -1, v <= 0, v <= y], [0.0 * v, (v + 1) ** 2, eccentric - (y - v) ** 2 / y], eccentric)
-    near, far = (at - 1) / (stretch - 1), (at - stretch) / (stretch - 1)
-    tight = np.select([at <= 1, at <= stretch], [0.0 * at, 0.5 * near**2], 0.5 + far)
-    return peak * (hump * speed * activation + passive * tight)

@@ -24,6 +24,8 @@ MARK = 7.25e15
 """In the first number of `userdata`, plus the number of the set of worlds; the second is the world."""
 USERDATA = 2
 MOST_SETS = 4096
+FARTHEST = 1e6
+"""A joint angle beyond this, or one that is no number, is read as 0 [rad]."""
 
 
 @intrinsic
@@ -166,7 +168,9 @@ def hook(model, data):
         since[world] = time
     z, rate = np.empty(coordinates), np.empty(coordinates)
     for coordinate in range(coordinates):
-        z[coordinate] = qpos[index[0, coordinate]]
+        at = qpos[index[0, coordinate]]
+        # A world that has left the numbers must not choose where to read; it is found lost after the step.
+        z[coordinate] = at if abs(at) < FARTHEST else 0.0
         rate[coordinate] = qvel[index[1, coordinate]]
     pull_one(z, rate, state, layout, knots, owner, table, curve, twist)
     for coordinate in range(coordinates):

@@ -1,6 +1,6 @@
 """Compiled muscle forces of fitted paths, for one world at a time; `hook` calls them from within MuJoCo.
 
-Numba compiles on first use (about ten seconds, kept on disk). It reads functions as they are written, so checks of
+Numba compiles on first use (some seconds, kept on disk). It reads functions as they are written, so checks of
 shapes stay away from them (`no_type_check`).
 """
 

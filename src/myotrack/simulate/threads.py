@@ -176,7 +176,7 @@ class Threads:
 
     def assist(self, moment: Float[Tensor, "world coordinate"]) -> None:
         """Help the independent coordinates from outside during the next interval."""
-        self._assist[:, self.anatomy.couplings.rate_index.numpy()] = moment.double().numpy()
+        self._assist[:, self._coordinates] = moment.double().numpy()
 
     def vary(self, variation: Variation) -> None:
         """Give every world its own masses, muscle strengths and floor friction."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from myotrack.algebra.quaternion import rotate, to_matrix
 from myotrack.anatomy.landmarks import FOOT_REGIONS
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves, Tension
 from myotrack.simulate.mechanics import Mechanics, MechanicsReadout
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState
@@ -25,7 +26,6 @@ from myotrack.steer.parts import Parts
 from myotrack.steer.recruit import Others, Reserve, recruit
 from myotrack.steer.share import share
 from myotrack.steer.soles import Footing, Soles
-from myotrack.steer.tension import Curves, Tension
 
 MANY = 4
 """Worlds from which limbs are solved apart. Measured: for one world that takes longer, for 64 half as long."""

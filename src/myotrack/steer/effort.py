@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from myotrack.anatomy.tension import Curves
 from myotrack.steer.share import Effort
-from myotrack.steer.tension import Curves
 
 Cost = Literal["squared", "cubed", "volume", "metabolic"]
 COSTS: tuple[Cost, ...] = get_args(Cost)

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from myotrack.anatomy.tension import Tension
 from myotrack.simulate.mechanics import Mechanics, PerCoordinate
 from myotrack.steer.share import SOFTNESS, Effort, Shared, Task
-from myotrack.steer.tension import Tension
 
 Metric = Literal["strength", "acceleration"]
 ACCELERATION_SOFTNESS = 3.0

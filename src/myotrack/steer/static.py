@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.tension import Curves, Tension
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE, Clip
 from myotrack.clips.smooth import CUTOFF, smoothed
@@ -24,7 +25,6 @@ from myotrack.steer.inverse import Handles, inverse
 from myotrack.steer.parts import Parts, touching
 from myotrack.steer.recruit import Measured, Reserve, recruit
 from myotrack.steer.share import share
-from myotrack.steer.tension import Curves, Tension
 
 RIGID = ("mtp_angle_r", "mtp_angle_l")
 """Joints whose moment is not asked for, since the load of the toes was not measured apart from that of the hindfoot."""

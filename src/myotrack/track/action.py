@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from myotrack.algebra.permutation import SignedPermutation
+from myotrack.anatomy.tension import Curves
 from myotrack.anatomy.trees import Trees
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import Activation, Excitation
@@ -22,7 +23,6 @@ from myotrack.steer.effort import Muscles, effort
 from myotrack.steer.intent import wanted_acceleration
 from myotrack.steer.recruit import recruit
 from myotrack.steer.share import share
-from myotrack.steer.tension import Curves
 from myotrack.track.moment import Moment
 
 EDGE = 1e-4
