@@ -23,7 +23,7 @@ from myotrack.anatomy.paths import lengths_and_arms
 from myotrack.anatomy.pieces import Group, groups_of
 
 BEYOND = 0.1
-"""How far beyond the joint limits paths are fitted [rad]. Chosen: twice what clips may be past them (`clips.quality`)."""
+"""How far beyond the joint limits paths are fitted [rad]. Chosen: twice what a good clip may be past them."""
 SPACING = {1: 0.35, 2: 0.35, 3: 0.5, 4: 0.8}
 """Distance of the knots by number of joints [rad], or a little less. Measured on the muscles of
 the trunk: with 0.35 instead of 0.5 rad the median error of a moment arm falls from 0.05 to 0.02 mm."""
