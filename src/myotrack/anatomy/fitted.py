@@ -156,9 +156,8 @@ def corners_of(
         intervals = term.intervals[axis]
         at = (joints[:, axis] - float(term.low[axis])) / float(term.step[axis])
         inside = at.clamp(-0.5, intervals + 0.5)
-        first = (
-            torch.nan_to_num(inside).floor().clamp(0, intervals - 1)
-        )  # What is no number stays none, in the weights.
+        # What is no number stays none, in the weights.
+        first = torch.nan_to_num(inside).floor().clamp(0, intervals - 1)
         u = (inside - first)[:, None]
         value = torch.cat([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3], dim=1) / 6
         slope = torch.cat([-((1 - u) ** 2), 3 * u**2 - 4 * u, -3 * u**2 + 2 * u + 1, u**2], dim=1) / 2
