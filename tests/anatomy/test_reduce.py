@@ -10,6 +10,7 @@ import torch
 from myotrack.anatomy.couplings import Couplings
 from myotrack.anatomy.landmarks import site_name
 from myotrack.anatomy.model import Anatomy
+from myotrack.anatomy.paths import random_postures
 from myotrack.anatomy.reduce import ReductionErrors, reduced, reduction_errors
 from myotrack.anatomy.sizes import Sizes
 
@@ -255,3 +256,29 @@ def test_a_body_that_nobody_drives_loses_energy_but_no_momentum(whole: Pair, rng
 
 def test_the_same_body_gives_the_same_skeleton(arms: Anatomy) -> None:
     assert reduced(arms).to_xml() == reduced(arms).to_xml()
+
+
+@pytest.mark.parametrize("level", ["paths", "fast"])
+def test_contacts_named_pair_by_pair_are_those_that_mujoco_finds(level: str) -> None:
+    anatomy = Anatomy.load("full").at(level)
+    original, named, rng = Anatomy.load("full"), anatomy.simulated, np.random.default_rng(0)
+    model = reduced(original).compile() if level == "fast" else original.model
+    assert not named.geom_contype.any()
+
+    def contacts(model: mujoco.MjModel, qpos: np.ndarray) -> np.ndarray:
+        data = mujoco.MjData(model)
+        data.qpos[:] = qpos
+        mujoco.mj_forward(model, data)
+        fields = ("pos", "dist", "frame", "friction", "solref", "solimp", "includemargin", "dim")
+        rows = [np.concatenate([np.atleast_1d(getattr(each, field)) for field in fields]) for each in data.contact]
+        return np.array(sorted(rows, key=tuple))
+
+    count = 0
+    for z in random_postures(anatomy, 40, seed=1):
+        z[2], z[3:7] = rng.uniform(0.1, 0.6), torch.as_tensor(rng.standard_normal(4))
+        z[3:7] /= z[3:7].norm()
+        qpos = anatomy.couplings.qpos(z).numpy()
+        found, wanted = contacts(named, qpos), contacts(model, qpos)
+        np.testing.assert_allclose(found, wanted, atol=1e-9)
+        count += len(found)
+    assert count > 200

@@ -3,7 +3,6 @@
 import gc
 
 import mujoco
-import numpy as np
 import pytest
 import torch
 
@@ -12,6 +11,8 @@ from myotrack.anatomy.paths import random_postures
 from myotrack.simulate import fitted as module
 from myotrack.simulate.fitted import FittedMuscles
 from myotrack.simulate.perturb import Variation
+from myotrack.simulate.pool import Pool
+from myotrack.simulate.referee import Referee
 from myotrack.simulate.threads import Threads
 
 LEVELS = ("arms:paths", "arms:fast", "full:paths", "full:fast")
@@ -172,16 +173,44 @@ def test_help_from_outside_reaches_a_fast_body_for_one_interval() -> None:
     assert helped.mechanics.moment_arm.shape == (4, helped.anatomy.model.nu, 14)
 
 
-def test_models_of_others_are_left_alone() -> None:
+@pytest.mark.parametrize("name", ["arms:fast", "full:fast"])
+def test_pushes_and_help_act_as_beside_plain_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled intervals go on from what is fresh, so what comes and goes from outside must be noticed."""
     pytest.importorskip("numba")
-    started("arms:fast")
-    xml = "<mujoco><size nuserdata='{}'/><worldbody><body><joint/><geom size='1'/></body></worldbody></mujoco>"
-    for numbers in (0, 2, 5):
-        model = mujoco.MjModel.from_xml_string(xml.format(numbers))
-        data = mujoco.MjData(model)
-        data.userdata[:] = 3.0
-        mujoco.mj_step(model, data)
-        assert not data.qfrc_applied.any()
+    compiled = started(name)
+    monkeypatch.setattr(module, "compiled", lambda: None)
+    plain = started(name)
+    coordinates = compiled.anatomy.couplings.coordinate_size
+    for step in range(6):
+        for simulator in (compiled, plain):
+            if step in (1, 4):
+                force = torch.zeros(4, 3)
+                force[::2, 1] = 60.0
+                simulator.push("humerus_r", force)
+            if step == 2:
+                moment = torch.zeros(4, coordinates)
+                moment[1, -1] = 3.0
+                simulator.assist(moment)
+        drive(compiled, 1, seed=step), drive(plain, 1, seed=step)
+    for field, tolerance in (("coordinate_vel", 2e-4), ("landmark_pos_w", 1e-6), ("landmark_vel_w", 1e-4)):
+        one, other = getattr(compiled.body, field), getattr(plain.body, field)
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=0, msg=field)
+    assert compiled.body.landmark_vel_w.abs().max() > 0.5
+    if compiled.anatomy.free:
+        torch.testing.assert_close(compiled.body.foot_force_w, plain.body.foot_force_w, atol=0.5, rtol=1e-3)
+        assert compiled.body.foot_force_w[..., 2].max() > 100
+
+
+def test_friction_of_the_floor_is_varied_by_world() -> None:
+    simulator = started("full:fast", worlds=2)
+    variation = Variation.none(simulator.anatomy, 2)
+    variation.friction[1] = 0.3
+    simulator.vary(variation)
+    drive(simulator, 3)
+    for world, wanted in enumerate((1.0, 0.3)):
+        contacts = [each for each in simulator._batch.get_data(world).contact if 0 in each.geom]
+        assert contacts
+        assert all(each.friction[0] == each.friction[1] == pytest.approx(wanted) for each in contacts)
 
 
 def test_bodies_without_fitted_paths_are_refused(arms: Anatomy) -> None:
@@ -191,25 +220,21 @@ def test_bodies_without_fitted_paths_are_refused(arms: Anatomy) -> None:
         FittedMuscles(Anatomy.load("arms:paths"), 2, 0.002, engine="abacus")
 
 
-@pytest.mark.parametrize("kind", ["Referee", "Warp"])
-def test_other_simulators_say_that_they_do_not_move_fitted_paths(kind: str) -> None:
-    import myotrack.simulate.referee as referee
-    import myotrack.simulate.warp as warp
-
-    anatomy = Anatomy.load("arms:fast")
-    with pytest.raises(ValueError, match="Only `Threads`, on a CPU, moves the fitted muscle paths of 'arms:fast'"):
-        if kind == "Referee":
-            referee.Referee(anatomy, 1)
-        else:
-            warp.Warp(anatomy, 1, device="cpu")
+def test_the_referee_says_that_it_does_not_move_fitted_paths() -> None:
+    with pytest.raises(ValueError, match="`Referee` does not move the fitted muscle paths of 'arms:fast'; take 'arms'"):
+        Referee(Anatomy.load("arms:fast"), 1)
 
 
-def test_worlds_that_are_let_go_of_leave_their_place() -> None:
-    hook = pytest.importorskip("myotrack.simulate.hook")
+def test_arrays_outlive_the_worlds_whose_memory_they_show() -> None:
+    pool = Pool(Anatomy.load("arms:fast").simulated, 3, 1)
+    qpos = pool.bind("qpos")
+    qpos[:] = 0.25
+    del pool
     gc.collect()
-    before = np.count_nonzero(hook._SETS[:, 0])
-    simulator = started("arms:fast")
-    assert np.count_nonzero(hook._SETS[:, 0]) == before + 1
-    del simulator
-    gc.collect()
-    assert np.count_nonzero(hook._SETS[:, 0]) == before
+    assert (qpos == 0.25).all()
+
+
+def test_a_pool_names_what_it_does_not_have() -> None:
+    pool = Pool(Anatomy.load("arms:fast").simulated, 1, 1)
+    with pytest.raises(AttributeError, match="no attribute 'soul'"):
+        pool.bind("soul")

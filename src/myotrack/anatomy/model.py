@@ -19,7 +19,7 @@ from myotrack.anatomy.fitted import FittedPaths
 from myotrack.anatomy.joints import Joint, joint_table
 from myotrack.anatomy.kinematics import Kinematics
 from myotrack.anatomy.landmarks import FOOT_REGIONS, PLANS, add_landmarks, add_sensors, site_name
-from myotrack.anatomy.levels import MARKS, Level, parsed, paths_of, with_stand_ins, without_muscles
+from myotrack.anatomy.levels import Level, parsed, paths_of, with_floor_pairs, with_stand_ins, without_muscles
 from myotrack.anatomy.mirror import Mirror
 from myotrack.anatomy.muscles import Muscle, muscle_table
 from myotrack.anatomy.repairs import repair
@@ -236,17 +236,21 @@ def _sized_spec(
     return spec, model, changes
 
 
+def _skeleton(spec: mujoco.MjSpec) -> mujoco.MjModel:
+    """What is simulated of a body with fitted paths; arms touch no floor."""
+    return (with_floor_pairs(spec) if spec.geom("floor") else spec).compile()
+
+
 def _reduced(original: Anatomy, level: Level) -> Anatomy:
     """The same body with less detail."""
     fitted = paths_of(original)
     if level == "paths":
         spec, _, _ = _sized_spec(original.name, original.fingers, original.repairs, original.sizes)
-        return replace(original, level=level, fitted=fitted, skeleton=without_muscles(spec).compile())
+        return replace(original, level=level, fitted=fitted, skeleton=_skeleton(without_muscles(spec)))
     from myotrack.anatomy.reduce import reduced
 
     spec = reduced(original)
-    spec.nuserdata = MARKS
-    skeleton = spec.compile()
+    skeleton = _skeleton(spec)
     with_stand_ins(spec, original.model, fitted, original.coordinate_names)
     model = spec.compile()
     couplings = Couplings.of(model)

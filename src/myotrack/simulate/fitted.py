@@ -2,30 +2,36 @@
 
     qpos, qvel -> lengths, velocities -> MuJoCo's force curves, activations -> moments on the independent joints
 
-Activations are integrated here by MuJoCo's own law and step. Compiled code does the work from within MuJoCo's step if
-Numba is installed (`hook`); otherwise torch does, between steps, in double precision and more slowly.
+Activations are integrated here by MuJoCo's own law and step. Compiled code does whole control intervals if Numba is
+installed (`interval`); otherwise torch does the muscles between steps, in double precision and more slowly.
 """
 
 import functools
 import importlib
 import warnings
-import weakref
+from dataclasses import replace
 from types import ModuleType
 
 import mujoco
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from mujoco.batch import Batch
 
-from myotrack.anatomy.fitted import FittedPaths
+from myotrack.anatomy.fitted import FittedPaths, Term
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.tension import Curves
+from myotrack.simulate.pool import Pool
 
 PerMuscle = Float[np.ndarray, "world muscle"]
 Some = Int[np.ndarray, "some"]
 ENGINES = ("native", "torch")
 ACTIVATION, EXCITATION, STRENGTH, LENGTH, VELOCITY, FORCE = range(6)
 """Rows of the state of a world."""
+FARTHEST = 1e6
+"""A joint angle beyond this, or one that is no number, is read as 0 [rad]."""
+STEPS = 18
+"""Where the table of compiled code has the number of steps."""
 
 
 class FittedMuscles:
@@ -46,11 +52,11 @@ class FittedMuscles:
         """
         if anatomy.fitted is None:
             raise ValueError(f"MuJoCo wraps the paths of the body '{anatomy.title}'; load '{anatomy.name}:paths'.")
-        hook = compiled()
-        self.engine = engine or ("native" if hook else "torch")
-        if self.engine not in ENGINES or (self.engine == "native" and hook is None):
+        native = compiled()
+        self.engine = engine or ("native" if native else "torch")
+        if self.engine not in ENGINES or (self.engine == "native" and native is None):
             raise ValueError(f"There is no engine '{self.engine}' here; 'native' needs Numba, 'torch' always works.")
-        _check(anatomy)
+        check_muscles(anatomy)
         couplings, muscles = anatomy.couplings, anatomy.model.nu
         self._paths, self._curve, self._timestep = anatomy.fitted, muscle_rows(anatomy.model), timestep
         self._curves = Curves.of(anatomy)
@@ -60,22 +66,47 @@ class FittedMuscles:
         self._state = np.zeros((worlds, 6, muscles))
         self.moment = np.zeros((worlds, couplings.coordinate_size))
         """Of the muscles on the independent coordinates [N m]."""
-        self._since = np.zeros(worlds)
         self.act, self.ctrl, self.strength = (self._state[:, row] for row in (ACTIVATION, EXCITATION, STRENGTH))
         self.length, self.velocity, self.force = (self._state[:, row] for row in (LENGTH, VELOCITY, FORCE))
         self.strength[:] = 1.0
-        self.marks = np.zeros((worlds, 2))
-        """What the worlds carry in `userdata`, so that MuJoCo's step finds their muscles; zeros if it shall not."""
-        if hook is not None and self.engine == "native":
-            arrays = (*laid_out(anatomy.fitted), self._curve, self._state, self.moment, self._since, self._index)
-            mark = hook.enlist(arrays, anatomy.simulated.nq, anatomy.simulated.nv)
-            self.marks[:, 0], self.marks[:, 1] = mark, np.arange(worlds)
-            self._arrays = arrays  # Compiled code has their addresses.
-            weakref.finalize(self, hook.dismiss, mark)
+        self.changed = np.zeros(worlds, np.uint8)
+        """Worlds whose forces from outside are others than when they were fresh."""
+        if native is not None and self.engine == "native":
+            parts = laid_out(in_blocks(anatomy.fitted, native.WIDTH))
+            arrays = (*parts, self._curve, self._state, self.moment, self._index, self.changed, np.array([timestep]))
+            self._arrays, self._function = arrays, native.interval.address
+            self._table = native.table_for(arrays, anatomy.simulated.nq, anatomy.simulated.nv)
 
-    def begin(self, ids: Some, time: Float[np.ndarray, "world"]) -> None:
-        """Activations of some worlds are those of these times [s]."""
-        self._since[ids] = time[ids]
+    def live(self, worlds: Batch | Pool, ids: Some, steps: int) -> None:
+        """Let some worlds live for so many steps of the physics, fresh afterwards; 0 only makes them fresh.
+
+        Args:
+            worlds: A `Pool` for compiled code. Their `qfrc_applied` is what helps from outside, before and after.
+            ids: Which.
+            steps: How many.
+
+        Raises:
+            SimulationError: MuJoCo raised an error in some.
+        """
+        if isinstance(worlds, Pool):
+            self._table[STEPS] = steps
+            worlds.apply(ids, self._function, self._table.ctypes.data)
+            return
+        applied, qpos, qvel = (worlds.bind(name) for name in ("qfrc_applied", "qpos", "qvel"))
+        help = applied[ids]
+
+        def pull() -> None:
+            self.pull(ids, qpos, qvel)
+            applied[ids] = help
+            applied[np.ix_(ids, self._rate)] += self.moment[ids]
+
+        pull()
+        for _ in range(steps):
+            worlds.step(ids, nstep=1)
+            self.follow(ids)
+            pull()
+        worlds.forward(ids)
+        applied[ids] = help
 
     def pull(self, ids: Some, qpos: Float[np.ndarray, "world qpos"], qvel: Float[np.ndarray, "world dof"]) -> None:
         """Lengths, velocities, forces and moments of some worlds, without compiled code."""
@@ -108,10 +139,10 @@ class FittedMuscles:
 def compiled() -> ModuleType | None:
     """The compiled muscles, or None without Numba, which has no wheel for every Python and processor.
 
-    Loaded when they are first needed: compiling what MuJoCo calls takes two seconds.
+    Loaded when they are first needed: compiling an interval takes two seconds.
     """
     try:
-        return importlib.import_module("myotrack.simulate.hook")
+        return importlib.import_module("myotrack.simulate.interval")
     except ImportError:
         return None
     except RuntimeError as error:
@@ -119,7 +150,12 @@ def compiled() -> ModuleType | None:
         return None
 
 
-def _check(anatomy: Anatomy) -> None:
+def check_muscles(anatomy: Anatomy) -> None:
+    """Make sure that muscles have no property that is not written out for fitted paths.
+
+    Raises:
+        ValueError: One has; the message names it.
+    """
     model = anatomy.model
     plain = (model.actuator_dynprm[:, 2] == 0) & (model.actuator_gainprm[:, 2] > 0)
     plain &= (model.actuator_gear[:, 0] == 1) & (model.actuator_forcelimited == 0)
@@ -144,6 +180,19 @@ def laid_out(paths: FittedPaths) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
         numbers += term.coefficient.size
     table = np.concatenate([term.coefficient.astype(np.float32).ravel() for term in paths.terms])
     return layout, knots, np.array(muscles, np.int64), table
+
+
+def in_blocks(paths: FittedPaths, width: int) -> FittedPaths:
+    """The same paths in terms of `width` muscles each; the last of a term is filled with muscles of length 0."""
+
+    def block(term: Term, begin: int) -> Term:
+        muscles, coefficient = term.muscles[begin : begin + width], term.coefficient[:, begin : begin + width]
+        missing = width - len(muscles)
+        filled = np.pad(coefficient, ((0, 0), (0, missing)))
+        return replace(term, muscles=muscles + muscles[:1] * missing, coefficient=filled)
+
+    starts = [(term, begin) for term in paths.terms for begin in range(0, len(term.muscles), width)]
+    return replace(paths, terms=tuple(block(*each) for each in starts))
 
 
 def muscle_rows(model: mujoco.MjModel) -> Float[np.ndarray, "12 muscle"]:

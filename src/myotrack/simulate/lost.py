@@ -124,6 +124,6 @@ def check_wrapped(anatomy: Anatomy) -> None:
     """
     if anatomy.fitted is not None:
         raise ValueError(
-            f"Only `Threads`, on a CPU, moves the fitted muscle paths of '{anatomy.title}' so far; take "
-            f"'{anatomy.name}' here."
+            f"`Referee` does not move the fitted muscle paths of '{anatomy.title}'; take '{anatomy.name}' here, or "
+            "`Threads` or `Warp`."
         )

@@ -1,4 +1,4 @@
-"""Compiled muscle forces of fitted paths, for one world at a time; `hook` calls them from within MuJoCo.
+"""Compiled muscle forces of fitted paths, for one world at a time; `interval` calls them.
 
 Numba compiles on first use (some seconds, kept on disk). It reads functions as they are written, so checks of
 shapes stay away from them (`no_type_check`).
@@ -10,7 +10,9 @@ import numba
 import numpy as np
 
 SUPPORT = 4
-MOST_JOINTS, MOST_CORNERS = 4, 64
+MOST_JOINTS, OUTPUTS = 4, 5
+WIDTH = 16
+"""Muscles of every term: so many at once are what processors are fast at (`fitted.in_blocks`)."""
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -35,109 +37,71 @@ def _axis(at, low, per_step, intervals, value, slope):
     return first
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 @no_type_check
-def _corners(joints, value, slope, first, stride, place, weight, slopes):
-    """Products of the weights along all joints of a term; returns how many corners there are."""
-    count = 1
-    place[0] = 0
-    weight[0] = 1.0
-    for other in range(joints):
-        slopes[other, 0] = 1.0
-    for axis in range(joints):
-        # From the back, so that what is read has not been overwritten.
-        for old in range(count - 1, -1, -1):
-            for near in range(SUPPORT - 1, -1, -1):
-                new = old * SUPPORT + near
-                place[new] = place[old] + (first[axis] + near) * stride[axis]
-                for other in range(joints):
-                    factor = slope[axis, near] if other == axis else value[axis, near]
-                    slopes[other, new] = slopes[other, old] * factor
-                weight[new] = weight[old] * value[axis, near]
-        count *= SUPPORT
-    return count
+def _adder(joints):
+    """The sum over the cells around a posture, for terms of so many joints."""
+    last = joints - 1
+
+    @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+    @no_type_check
+    def add(out, table, start, first, stride, value, slope):
+        """Write lengths, then derivatives by the last joint and by the others, each of `WIDTH` muscles, into `out`.
+
+        The four cells along the last joint lie side by side, and are summed before anything is stored.
+        """
+        v0, v1, v2, v3 = value[last, 0], value[last, 1], value[last, 2], value[last, 3]
+        d0, d1, d2, d3 = slope[last, 0], slope[last, 1], slope[last, 2], slope[last, 3]
+        out[:] = 0.0
+        for corner in range(SUPPORT ** max(last - 1, 0)):
+            place, weight = first[last], np.float32(1.0)
+            s0 = s1 = np.float32(1.0)
+            for axis in range(last - 1):
+                near = (corner >> 2 * (last - 2 - axis)) & 3
+                place += (first[axis] + near) * stride[axis]
+                v, d = value[axis, near], slope[axis, near]
+                weight *= v
+                s0 *= d if axis == 0 else v
+                s1 *= d if axis == 1 else v
+            if last == 0:
+                cells = table[start + place * WIDTH : start + (place + SUPPORT) * WIDTH]
+                for m in range(WIDTH):
+                    c0, c1, c2, c3 = cells[m], cells[WIDTH + m], cells[2 * WIDTH + m], cells[3 * WIDTH + m]
+                    out[m] = v0 * c0 + v1 * c1 + v2 * c2 + v3 * c3
+                    out[WIDTH + m] = d0 * c0 + d1 * c1 + d2 * c2 + d3 * c3
+            else:
+                place += first[last - 1] * stride[last - 1]
+                step = stride[last - 1] * WIDTH
+                begin = start + place * WIDTH
+                q0 = table[begin : begin + SUPPORT * WIDTH]
+                q1 = table[begin + step : begin + step + SUPPORT * WIDTH]
+                q2 = table[begin + 2 * step : begin + 2 * step + SUPPORT * WIDTH]
+                q3 = table[begin + 3 * step : begin + 3 * step + SUPPORT * WIDTH]
+                w0, w1, w2, w3 = value[last - 1, 0], value[last - 1, 1], value[last - 1, 2], value[last - 1, 3]
+                e0, e1, e2, e3 = slope[last - 1, 0], slope[last - 1, 1], slope[last - 1, 2], slope[last - 1, 3]
+                for m in range(WIDTH):
+                    a0, a1, a2, a3 = q0[m], q0[WIDTH + m], q0[2 * WIDTH + m], q0[3 * WIDTH + m]
+                    b0, b1, b2, b3 = q1[m], q1[WIDTH + m], q1[2 * WIDTH + m], q1[3 * WIDTH + m]
+                    c0, c1, c2, c3 = q2[m], q2[WIDTH + m], q2[2 * WIDTH + m], q2[3 * WIDTH + m]
+                    f0, f1, f2, f3 = q3[m], q3[WIDTH + m], q3[2 * WIDTH + m], q3[3 * WIDTH + m]
+                    a = v0 * a0 + v1 * a1 + v2 * a2 + v3 * a3
+                    b = v0 * b0 + v1 * b1 + v2 * b2 + v3 * b3
+                    c = v0 * c0 + v1 * c1 + v2 * c2 + v3 * c3
+                    f = v0 * f0 + v1 * f1 + v2 * f2 + v3 * f3
+                    g = w0 * (d0 * a0 + d1 * a1 + d2 * a2 + d3 * a3) + w1 * (d0 * b0 + d1 * b1 + d2 * b2 + d3 * b3)
+                    h = w2 * (d0 * c0 + d1 * c1 + d2 * c2 + d3 * c3) + w3 * (d0 * f0 + d1 * f1 + d2 * f2 + d3 * f3)
+                    here = w0 * a + w1 * b + w2 * c + w3 * f
+                    out[m] += weight * here
+                    out[WIDTH + m] += weight * (g + h)
+                    out[2 * WIDTH + m] += weight * (e0 * a + e1 * b + e2 * c + e3 * f)
+                    if last > 1:
+                        out[3 * WIDTH + m] += s0 * here
+                    if last > 2:
+                        out[4 * WIDTH + m] += s1 * here
+
+    return add
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-@no_type_check
-def _add1(out, last, table, start, place, weight, slopes, corners, value, slope):
-    """Add what the cells around a posture weigh to lengths and slopes; written out for each number of joints.
-
-    The four cells along the last joint lie side by side, and are summed before anything is stored.
-    """
-    count = out.shape[0]
-    v0, v1, v2, v3 = value[0], value[1], value[2], value[3]
-    d0, d1, d2, d3 = slope[0], slope[1], slope[2], slope[3]
-    for corner in range(corners):
-        begin = start + place[corner] * count
-        row0, row1 = table[begin : begin + count], table[begin + count : begin + 2 * count]
-        row2, row3 = table[begin + 2 * count : begin + 3 * count], table[begin + 3 * count : begin + 4 * count]
-        w = weight[corner]
-        for m in range(count):
-            r0, r1, r2, r3 = row0[m], row1[m], row2[m], row3[m]
-            here = v0 * r0 + v1 * r1 + v2 * r2 + v3 * r3
-            out[m] += w * here
-            last[m] += w * (d0 * r0 + d1 * r1 + d2 * r2 + d3 * r3)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-@no_type_check
-def _add2(out, s0, last, table, start, place, weight, slopes, corners, value, slope):
-    count = out.shape[0]
-    v0, v1, v2, v3 = value[0], value[1], value[2], value[3]
-    d0, d1, d2, d3 = slope[0], slope[1], slope[2], slope[3]
-    for corner in range(corners):
-        begin = start + place[corner] * count
-        row0, row1 = table[begin : begin + count], table[begin + count : begin + 2 * count]
-        row2, row3 = table[begin + 2 * count : begin + 3 * count], table[begin + 3 * count : begin + 4 * count]
-        w, a0 = weight[corner], slopes[0, corner]
-        for m in range(count):
-            r0, r1, r2, r3 = row0[m], row1[m], row2[m], row3[m]
-            here = v0 * r0 + v1 * r1 + v2 * r2 + v3 * r3
-            out[m] += w * here
-            last[m] += w * (d0 * r0 + d1 * r1 + d2 * r2 + d3 * r3)
-            s0[m] += a0 * here
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-@no_type_check
-def _add3(out, s0, s1, last, table, start, place, weight, slopes, corners, value, slope):
-    count = out.shape[0]
-    v0, v1, v2, v3 = value[0], value[1], value[2], value[3]
-    d0, d1, d2, d3 = slope[0], slope[1], slope[2], slope[3]
-    for corner in range(corners):
-        begin = start + place[corner] * count
-        row0, row1 = table[begin : begin + count], table[begin + count : begin + 2 * count]
-        row2, row3 = table[begin + 2 * count : begin + 3 * count], table[begin + 3 * count : begin + 4 * count]
-        w, a0, a1 = weight[corner], slopes[0, corner], slopes[1, corner]
-        for m in range(count):
-            r0, r1, r2, r3 = row0[m], row1[m], row2[m], row3[m]
-            here = v0 * r0 + v1 * r1 + v2 * r2 + v3 * r3
-            out[m] += w * here
-            last[m] += w * (d0 * r0 + d1 * r1 + d2 * r2 + d3 * r3)
-            s0[m] += a0 * here
-            s1[m] += a1 * here
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-@no_type_check
-def _add4(out, s0, s1, s2, last, table, start, place, weight, slopes, corners, value, slope):
-    count = out.shape[0]
-    v0, v1, v2, v3 = value[0], value[1], value[2], value[3]
-    d0, d1, d2, d3 = slope[0], slope[1], slope[2], slope[3]
-    for corner in range(corners):
-        begin = start + place[corner] * count
-        row0, row1 = table[begin : begin + count], table[begin + count : begin + 2 * count]
-        row2, row3 = table[begin + 2 * count : begin + 3 * count], table[begin + 3 * count : begin + 4 * count]
-        w, a0, a1, a2 = weight[corner], slopes[0, corner], slopes[1, corner], slopes[2, corner]
-        for m in range(count):
-            r0, r1, r2, r3 = row0[m], row1[m], row2[m], row3[m]
-            here = v0 * r0 + v1 * r1 + v2 * r2 + v3 * r3
-            out[m] += w * here
-            last[m] += w * (d0 * r0 + d1 * r1 + d2 * r2 + d3 * r3)
-            s0[m] += a0 * here
-            s1[m] += a1 * here
-            s2[m] += a2 * here
+_add1, _add2, _add3, _add4 = _adder(1), _adder(2), _adder(3), _adder(4)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -172,34 +136,39 @@ def paths_one(z, layout, knots, table, total, bend):
     Args:
         z: Per coordinate.
         layout, knots, table: Of the fitted paths.
-        total: Per place, zero before; the length of each term [m].
-        bend: (4, place), zero before; its derivative by each of its joints [m].
+        total: Per place, written; the length of each term [m].
+        bend: (4, place), written as far as a term has joints; its derivative by each of these [m].
     """
     value, slope = np.empty((MOST_JOINTS, SUPPORT), np.float32), np.empty((MOST_JOINTS, SUPPORT), np.float32)
-    first = np.empty(MOST_JOINTS, np.int64)
-    place, weight = np.empty(MOST_CORNERS, np.int64), np.empty(MOST_CORNERS, np.float32)
-    slopes = np.empty((MOST_JOINTS, MOST_CORNERS), np.float32)
+    first = np.zeros(MOST_JOINTS, np.int64)
+    out = np.empty(OUTPUTS * WIDTH, np.float32)
     for term in range(layout.shape[0]):
-        joints, begin, count, start = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2], layout[term, 0, 3]
-        coordinates, end = layout[term, 3], begin + count
+        joints, begin, start = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 3]
+        last, stride, coordinates = joints - 1, layout[term, 2], layout[term, 3]
+        # Terms that follow each other may be parts of one.
+        same = term > 0 and joints == layout[term - 1, 0, 0]
         for axis in range(joints):
-            at = np.float32(z[coordinates[axis]])
-            first[axis] = _axis(at, knots[term, 0, axis], knots[term, 1, axis], layout[term, 1, axis], value[axis],
-                                slope[axis])  # fmt: skip
-        corners = _corners(joints - 1, value, slope, first, layout[term, 2], place, weight, slopes)
-        for corner in range(corners):
-            place[corner] += first[joints - 1]
-        out, s0, s1 = total[begin:end], bend[0, begin:end], bend[1, begin:end]
-        s2, s3 = bend[2, begin:end], bend[3, begin:end]
-        v, d = value[joints - 1], slope[joints - 1]
+            same = same and coordinates[axis] == layout[term - 1, 3, axis]
+        if not same:
+            for axis in range(joints):
+                at = np.float32(z[coordinates[axis]])
+                first[axis] = _axis(at, knots[term, 0, axis], knots[term, 1, axis], layout[term, 1, axis], value[axis],
+                                    slope[axis])  # fmt: skip
         if joints == 1:
-            _add1(out, s0, table, start, place, weight, slopes, corners, v, d)
+            _add1(out, table, start, first, stride, value, slope)
         elif joints == 2:
-            _add2(out, s0, s1, table, start, place, weight, slopes, corners, v, d)
+            _add2(out, table, start, first, stride, value, slope)
         elif joints == 3:
-            _add3(out, s0, s1, s2, table, start, place, weight, slopes, corners, v, d)
+            _add3(out, table, start, first, stride, value, slope)
         else:
-            _add4(out, s0, s1, s2, s3, table, start, place, weight, slopes, corners, v, d)
+            _add4(out, table, start, first, stride, value, slope)
+        end = begin + WIDTH
+        total[begin:end] = out[:WIDTH]
+        bend[last, begin:end] = out[WIDTH : 2 * WIDTH]
+        if last > 0:
+            bend[last - 1, begin:end] = out[2 * WIDTH : 3 * WIDTH]
+        for axis in range(last - 1):
+            bend[axis, begin:end] = out[(3 + axis) * WIDTH : (4 + axis) * WIDTH]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -211,8 +180,8 @@ def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
         z, rate: Per coordinate; entries of a root are not read [rad, rad/s].
         state: (6, muscle) activation, excitation, strength, and, written here, length [m], velocity [m/s], force [N];
             strength is a factor on the peak force, and the force is negative, as MuJoCo's.
-        layout: (term, 4, 4) first row joints, first muscle place, muscles, first number in the table; then intervals,
-            strides in cells, and coordinates of each joint.
+        layout: (term, 4, 4) first row joints, first muscle place, muscles (`WIDTH`), first number in the table; then
+            intervals, strides in cells, and coordinates of each joint.
         knots: (term, 2, 4) first knot and one over the spacing of each joint [rad, 1/rad].
         muscles: Muscle of every place.
         table: Coefficients of all terms end to end, muscles of a cell side by side [m].
@@ -220,18 +189,18 @@ def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
         moment: Per coordinate, written [N m].
     """
     places = muscles.shape[0]
-    total, bend = np.zeros(places, np.float32), np.zeros((MOST_JOINTS, places), np.float32)
+    total, bend = np.empty(places, np.float32), np.empty((MOST_JOINTS, places), np.float32)
     speed, pulled = np.zeros(places, np.float32), np.empty(places, np.float32)
     length, velocity, force = state[3], state[4], state[5]
     length[:] = 0.0
     velocity[:] = 0.0
     paths_one(z, layout, knots, table, total, bend)
     for term in range(layout.shape[0]):
-        joints, begin, count = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2]
+        joints, begin = layout[term, 0, 0], layout[term, 0, 1]
         for axis in range(joints):
             turning = np.float32(rate[layout[term, 3, axis]])
-            along, fast = bend[axis, begin : begin + count], speed[begin : begin + count]
-            for m in range(count):
+            along, fast = bend[axis, begin : begin + WIDTH], speed[begin : begin + WIDTH]
+            for m in range(WIDTH):
                 fast[m] += along[m] * turning
     for here in range(places):
         length[muscles[here]] += total[here]
@@ -241,11 +210,11 @@ def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
         pulled[here] = np.float32(force[muscles[here]])
     moment[:] = 0.0
     for term in range(layout.shape[0]):
-        joints, begin, count = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2]
+        joints, begin = layout[term, 0, 0], layout[term, 0, 1]
         for axis in range(joints):
-            along, pull = bend[axis, begin : begin + count], pulled[begin : begin + count]
+            along, pull = bend[axis, begin : begin + WIDTH], pulled[begin : begin + WIDTH]
             twist = np.float32(0.0)
-            for m in range(count):
+            for m in range(WIDTH):
                 twist += along[m] * pull[m]
             moment[layout[term, 3, axis]] += twist
 
@@ -262,13 +231,13 @@ def arms_of(z, layout, knots, muscles, table, arm):
     """
     places = muscles.shape[0]
     for world in range(z.shape[0]):
-        total, bend = np.zeros(places, np.float32), np.zeros((MOST_JOINTS, places), np.float32)
+        total, bend = np.empty(places, np.float32), np.empty((MOST_JOINTS, places), np.float32)
         paths_one(z[world], layout, knots, table, total, bend)
         for term in range(layout.shape[0]):
-            joints, begin, count = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 2]
+            joints, begin = layout[term, 0, 0], layout[term, 0, 1]
             for axis in range(joints):
                 coordinate = layout[term, 3, axis]
-                for here in range(begin, begin + count):
+                for here in range(begin, begin + WIDTH):
                     arm[world, muscles[here], coordinate] -= bend[axis, here]
 
 

@@ -49,6 +49,7 @@ class VariedFields:
     actuator_gainprm: np.ndarray
     actuator_biasprm: np.ndarray
     geom_friction: np.ndarray
+    pair_friction: np.ndarray
 
     @classmethod
     def of(cls, model: mujoco.MjModel, variation: Variation) -> "VariedFields":
@@ -61,14 +62,18 @@ class VariedFields:
             # The muscles of fitted paths are not MuJoCo's.
             gain[:, :, 2] *= strength
             bias[:, :, 2] *= strength
-        friction = np.repeat(model.geom_friction[None], worlds, axis=0)
-        friction[:, model.geom("floor").id, 0] = variation.friction.cpu().double().numpy()
+        floor, sliding = model.geom("floor").id, variation.friction.cpu().double().numpy()
+        friction, pairs = (np.repeat(each[None], worlds, axis=0) for each in (model.geom_friction, model.pair_friction))
+        friction[:, floor, 0] = sliding
+        # The floor alone decides, by its priority; where pairs are named, MuJoCo does not ask it.
+        pairs[:, model.pair_geom1 == floor, :2] = sliding[:, None, None]
         return cls(
             body_mass=mass * model.body_mass,
             body_inertia=mass[:, :, None] * model.body_inertia,
             actuator_gainprm=gain,
             actuator_biasprm=bias,
             geom_friction=friction,
+            pair_friction=pairs,
         )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
-from myotrack.simulate.lost import SPEED_LIMIT, Watch, check_wrapped
+from myotrack.simulate.lost import SPEED_LIMIT, Watch
 from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
 from myotrack.simulate.perturb import Variation, VariedFields, segment_index
 from myotrack.simulate.physics import Physics
@@ -57,9 +57,14 @@ class Warp:
         self.physics = physics or Physics()
         self.worlds = worlds
         self.device = _available(device)
-        check_wrapped(anatomy)
-        self._model = self.physics.applied_to(anatomy.model)
-        self._stepper = Stepper(self._model, worlds, self.physics.substeps, self.device, nconmax, njmax)
+        self._model = self.physics.applied_to(anatomy.simulated)
+        self._fitted = None
+        if anatomy.fitted is not None:
+            from myotrack.simulate.warp_muscles import WarpMuscles
+
+            self._fitted = WarpMuscles(anatomy, worlds, self.physics.timestep, self.device)
+        substeps = self.physics.substeps
+        self._stepper = Stepper(self._model, worlds, substeps, self.device, nconmax, njmax, muscles=self._fitted)
         self._readout = Readout(anatomy, self._model, self.device)
         self._mechanics_readout = MechanicsReadout(anatomy, self._model, self.device)
         # Dependent joints are worked out in double precision and rounded once, so they satisfy their couplings as well
@@ -105,6 +110,11 @@ class Warp:
         if self._outdated:
             self._refresh()
         arrays = {name: self._stepper.view(name) for name in MechanicsArrays.__dataclass_fields__}
+        if self._fitted is not None:
+            arrays["actuator_moment"] = self._fitted.arms()
+            # What MuJoCo calls passive holds the moments of the muscles.
+            arrays["qfrc_passive"] = arrays["qfrc_passive"].clone()
+            arrays["qfrc_passive"][:, self._couplings.rate_index] -= self._stepper.view("moment")
         return self._mechanics_readout.read(MechanicsArrays(**arrays))
 
     @property
@@ -201,8 +211,11 @@ class Warp:
         """Give every world its own masses, muscle strengths and floor friction."""
         varied = VariedFields.of(self._model, variation)
         for name, values in {**vars(varied), **_constants(self._model, varied)}.items():
-            # In place: the recorded graph knows the memory, not the name.
-            self._stepper.parameter(name).copy_(torch.from_numpy(values))
+            # In place: the recorded graph knows the memory, not the name. A skeleton without muscles has none to vary.
+            if values.size:
+                self._stepper.parameter(name).copy_(torch.from_numpy(values))
+        if self._fitted is not None:
+            self._stepper.view("strength").copy_(variation.strength)
         self._outdated, self._body = True, None
 
     def snapshot(self) -> dict[str, Tensor]:

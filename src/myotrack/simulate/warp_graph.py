@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import mujoco
 import numpy as np
@@ -24,6 +24,22 @@ CONSTANTS = ("body_subtreemass", "body_invweight0", "dof_invweight0", "tendon_in
 our bodies after a change of mass, less those of cameras and lights, and `dof_M0`, which only servos use."""
 PER_WORLD = (*VariedFields.__dataclass_fields__, *CONSTANTS)
 """Fields of the model that each world has its own row of."""
+
+
+@runtime_checkable
+class Muscles(Protocol):
+    """Muscles beside a model without actuators; they pull on its joints from outside."""
+
+    data: Any
+    """A dataclass of Warp arrays with a row per world, called as in MuJoCo's data."""
+
+    def pull(self, model: Any, data: Any) -> None:
+        """Add to `qfrc_passive` what the muscles do to the joints; part of every forward pass."""
+        ...
+
+    def follow(self) -> None:
+        """Let activations follow excitations for one step of the physics."""
+        ...
 
 
 class Stepper:
@@ -43,6 +59,7 @@ class Stepper:
         nconmax: int = 64,
         njmax: int = 320,
         recorded: bool | None = None,
+        muscles: Muscles | None = None,
     ) -> None:
         """Allocate the worlds and build the kernels (a minute when they are not yet in Warp's cache).
 
@@ -50,6 +67,7 @@ class Stepper:
             nconmax: Contacts per world on average; all worlds share the buffer.
             njmax: Constraint rows of each world.
             recorded: Replay recorded graphs instead of launching kernel by kernel; on CUDA unless told otherwise.
+            muscles: Those that are not the model's own, on the same device.
         """
         mjw, wp = toolkit()
         _require_muscles(model)
@@ -58,11 +76,14 @@ class Stepper:
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         self._mjw, self._wp, self._device = mjw, wp, wp.get_device(str(device))
         self._worlds, self._substeps, self._nconmax, self._njmax = worlds, substeps, nconmax, njmax
+        self._muscles = muscles
         self._views: dict[str, Tensor] = {}
         self._streams: dict[int, Any] = {}
         with _quiet(wp), wp.ScopedDevice(self._device):
             self._model = mjw.put_model(model, batch_sizes=dict.fromkeys(PER_WORLD, worlds))
             self._model.opt.warn_overflow = 0  # Kernels would print; we count and say it in `overflowed`.
+            if muscles is not None:
+                self._model.callback.passive = muscles.pull
             if self._device.is_cuda and not wp.is_conditional_graph_supported():
                 self._model.opt.graph_conditional = False  # Before CUDA 12.4: always the full number of iterations.
             self._data = mjw.make_data(model, nworld=worlds, nconmax=nconmax, njmax=njmax)
@@ -76,7 +97,8 @@ class Stepper:
 
     def view(self, name: str) -> Tensor:
         """An array of the data as a tensor on the same memory, by MuJoCo's name. Write into it, never replace it."""
-        return self._view(self._data, name)
+        muscles = None if self._muscles is None else self._muscles.data
+        return self._view(muscles if hasattr(muscles, name) else self._data, name)
 
     def parameter(self, name: str) -> Tensor:
         """A field of the model, one row per world, as a tensor on the same memory."""
@@ -115,8 +137,9 @@ class Stepper:
         return f"MuJoCo Warp reports an overflow: {kind(flags).name}." if flags else None
 
     def memory_per_world(self) -> int:
-        """What one world occupies: its data and its own parameters [bytes]."""
-        arrays = {array.ptr: array for array in _arrays(self._data, self._wp.array)}
+        """What one world occupies: its data, its own parameters, and its muscles if they are beside [bytes]."""
+        owners = [self._data, *([] if self._muscles is None else [self._muscles.data])]
+        arrays = {array.ptr: array for owner in owners for array in _arrays(owner, self._wp.array)}
         arrays |= {array.ptr: array for array in (getattr(self._model, name) for name in PER_WORLD)}
         sizes = [array.size * self._wp.types.type_size_in_bytes(array.dtype) for array in arrays.values()]
         return sum(sizes) // self._worlds
@@ -124,10 +147,11 @@ class Stepper:
     def _one_interval(self) -> None:
         """As `mj_step` times the substeps, then `mj_forward`; the forward pass of the first step exists already."""
         self._mjw.fwd_actuation(self._model, self._data)
-        self._mjw.euler(self._model, self._data)
-        for _ in range(self._substeps - 1):
-            self._mjw.step(self._model, self._data)
-        self._mjw.forward(self._model, self._data)
+        for _ in range(self._substeps):
+            self._mjw.euler(self._model, self._data)
+            if self._muscles is not None:
+                self._muscles.follow()
+            self._mjw.forward(self._model, self._data)
 
     def _prepared(self, routine: Callable[[], None], recorded: bool) -> Callable[[], None]:
         """The routine in the order of torch's stream: launched kernel by kernel, or recorded once and replayed."""
