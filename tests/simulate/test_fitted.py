@@ -238,3 +238,24 @@ def test_a_pool_names_what_it_does_not_have() -> None:
     pool = Pool(Anatomy.load("arms:fast").simulated, 1, 1)
     with pytest.raises(AttributeError, match="no attribute 'soul'"):
         pool.bind("soul")
+
+
+@pytest.mark.parametrize("varied", [False, True], ids=["as it is", "after a variation"])
+def test_a_limit_of_the_least_skeleton_gives_way_as_that_of_the_whole(varied: bool) -> None:
+    """The shoulder's, where clavicle and scapula follow in the whole body and weigh on its softness."""
+    beyond = []
+    for level in ("arms:paths", "arms:fast"):
+        anatomy = Anatomy.load(level)
+        simulator = Threads(anatomy, 1, dtype=torch.float64)
+        if varied:
+            simulator.vary(Variation.none(anatomy, 1))
+        shoulder = anatomy.coordinate_names.index("shoulder_elv_r")
+        low = float(anatomy.limits()[0][shoulder])
+        moment = torch.zeros(1, len(anatomy.coordinate_names))
+        moment[0, shoulder] = -20.0
+        for _ in range(100):
+            simulator.assist(moment)
+            simulator.advance(torch.zeros(1, anatomy.model.nu))
+        beyond.append(low - float(simulator.body.coordinate_pos[0, shoulder]))
+    assert beyond[0] > 0.003
+    assert beyond[1] == pytest.approx(beyond[0], rel=0.05)

@@ -247,12 +247,14 @@ def _reduced(original: Anatomy, level: Level) -> Anatomy:
     if level == "paths":
         spec, _, _ = _sized_spec(original.name, original.fingers, original.repairs, original.sizes)
         return replace(original, level=level, fitted=fitted, skeleton=_skeleton(without_muscles(spec)))
-    from myotrack.anatomy.reduce import reduced
+    from myotrack.anatomy.reduce import reduced, take_softness
 
     spec = reduced(original)
     skeleton = _skeleton(spec)
     with_stand_ins(spec, original.model, fitted, original.coordinate_names)
     model = spec.compile()
+    for each in (skeleton, model):
+        take_softness(each, original.model)
     couplings = Couplings.of(model)
     return replace(
         original,

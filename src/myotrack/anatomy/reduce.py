@@ -245,6 +245,31 @@ def reduced(anatomy: Anatomy) -> mujoco.MjSpec:
     return spec
 
 
+def take_softness(model: mujoco.MjModel, original: mujoco.MjModel) -> None:
+    """Make limits, couplings and contacts of a minimal skeleton as soft as those of the body it was made from.
+
+    MuJoCo scales them by how easily a joint or a segment moves, all couplings apart. A shoulder that may not carry
+    clavicle and scapula along seems 20 times as heavy, and its limit was as much harder.
+
+    Args:
+        model: Changed in place: joints that the original has, too, and segments that touch something, which are as soft
+            as those that their geoms were on, on average.
+        original: Compiled.
+    """
+    segments = {original.geom(geom).name: original.geom_bodyid[geom] for geom in range(original.ngeom)}
+    for body in range(1, model.nbody):
+        geoms = [model.geom(geom).name for geom in np.flatnonzero(model.geom_bodyid == body)]
+        touching = [segments[name] for name in geoms if name and name in segments]
+        if touching:
+            model.body_invweight0[body] = original.body_invweight0[touching].mean(axis=0)
+    for joint in range(model.njnt):
+        other = mujoco.mj_name2id(original, mujoco.mjtObj.mjOBJ_JOINT, model.joint(joint).name)
+        if other >= 0:
+            width = 6 if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE else 1
+            ours, theirs = int(model.jnt_dofadr[joint]), int(original.jnt_dofadr[other])
+            model.dof_invweight0[ours : ours + width] = original.dof_invweight0[theirs : theirs + width]
+
+
 def _without_muscles(anatomy: Anatomy) -> str:
     """The body as MJCF without muscles, keyframes, and most couplings and sites."""
     root = ElementTree.fromstring(anatomy.xml)

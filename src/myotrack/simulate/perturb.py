@@ -1,5 +1,6 @@
 """What may differ from world to world: masses, muscle strength, floor friction."""
 
+import copy
 from dataclasses import dataclass
 
 import mujoco
@@ -75,6 +76,20 @@ class VariedFields:
             geom_friction=friction,
             pair_friction=pairs,
         )
+
+
+def softness(model: mujoco.MjModel) -> dict[str, np.ndarray]:
+    """How much softer limits and contacts of a model are than MuJoCo would make them (`reduce.take_softness`).
+
+    Factors on the constants of these names, which MuJoCo derives anew when masses vary.
+    """
+    own = copy.copy(model)
+    mujoco.mj_setConst(own, mujoco.MjData(own))
+    found = {}
+    for name in ("body_invweight0", "dof_invweight0"):
+        given, derived = getattr(model, name), getattr(own, name)
+        found[name] = np.divide(given, derived, out=np.ones_like(given), where=derived > 0)
+    return found
 
 
 def segment_index(model: mujoco.MjModel, segment: str) -> int:

@@ -18,7 +18,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.simulate.fitted import FittedMuscles
 from myotrack.simulate.lost import Watch, as_mask, check_start, checked_excitation, sane
 from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
-from myotrack.simulate.perturb import Variation, VariedFields, segment_index
+from myotrack.simulate.perturb import Variation, VariedFields, segment_index, softness
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.pool import Pool
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
@@ -193,6 +193,8 @@ class Threads:
         if self._fitted is not None:
             self._fitted.strength[:] = variation.strength.cpu().double().numpy()
         self._batch.set_const()
+        for name, factor in softness(self._model).items():
+            self._batch.expand(name)[:] *= factor
         self._refresh(np.arange(self.worlds))
         self._body = None
 

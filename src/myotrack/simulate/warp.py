@@ -12,7 +12,7 @@ from torch import Tensor
 from myotrack.anatomy.model import Anatomy
 from myotrack.simulate.lost import SPEED_LIMIT, Watch
 from myotrack.simulate.mechanics import Mechanics, MechanicsArrays, MechanicsReadout
-from myotrack.simulate.perturb import Variation, VariedFields, segment_index
+from myotrack.simulate.perturb import Variation, VariedFields, segment_index, softness
 from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import Activation, Arrays, BodyState, Excitation, Readout
 from myotrack.simulate.warp_graph import CONSTANTS, Stepper, toolkit
@@ -305,7 +305,7 @@ def _constants(model: mujoco.MjModel, varied: VariedFields) -> dict[str, np.ndar
     mj_setConst on one core), hence 11 s for 4096 worlds of their own mass. MuJoCo Warp's own `set_const` would be
     faster and good to 1e-4 only.
     """
-    model = copy.copy(model)
+    softer, model = softness(model), copy.copy(model)
     data = mujoco.MjData(model)
     worlds = len(varied.body_mass)
     masses = np.concatenate([varied.body_mass, varied.body_inertia.reshape(worlds, -1)], axis=1)
@@ -316,7 +316,7 @@ def _constants(model: mujoco.MjModel, varied: VariedFields) -> dict[str, np.ndar
         model.body_inertia[:] = varied.body_inertia[world]
         mujoco.mj_setConst(model, data)
         for name, values in rows.items():
-            values.append(getattr(model, name).copy())
+            values.append(getattr(model, name) * softer.get(name, 1.0))
     return {name: np.stack(values)[inverse.reshape(-1)] for name, values in rows.items()}
 
 
