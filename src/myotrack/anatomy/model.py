@@ -144,12 +144,12 @@ class Anatomy:
         """What simulators step."""
         return self.model if self.skeleton is None else self.skeleton
 
-    @property
+    @functools.cached_property
     def muscle_names(self) -> tuple[str, ...]:
         """Names of the muscles in the order of excitations."""
         return tuple(muscle.name for muscle in self.muscles)
 
-    @property
+    @functools.cached_property
     def coordinate_names(self) -> tuple[str, ...]:
         """Names of the independent rates; a free root has six, root_x to root_rz."""
         names: list[str] = []

@@ -36,8 +36,7 @@ def ground_reaction(sensors: Float[Tensor, "world region 10"]) -> GroundReaction
     force, torque, position = sensors[..., 1:4], sensors[..., 4:7], sensors[..., 7:10]
     # Wrenches add up only about a common point: the world's origin.
     moment = torque + torch.linalg.cross(position, force)
-    foot_force = force.unflatten(1, (-1, 2)).sum(dim=2)
-    foot_moment = moment.unflatten(1, (-1, 2)).sum(dim=2)
+    foot_force, foot_moment = torch.cat([force, moment], dim=2).unflatten(1, (-1, 2)).sum(dim=2).split(3, dim=2)
     loaded = foot_force[..., 2] > LOADED
     cop = centre_of_pressure(foot_force, foot_moment)
     free = foot_moment[..., 2] - (cop[..., 0] * foot_force[..., 1] - cop[..., 1] * foot_force[..., 0])

@@ -72,8 +72,22 @@ class FittedMuscles:
         self.changed = np.zeros(worlds, np.uint8)
         """Worlds whose forces from outside are others than when they were fresh."""
         if native is not None and self.engine == "native":
-            parts = laid_out(in_blocks(anatomy.fitted, native.WIDTH))
-            arrays = (*parts, self._curve, self._state, self.moment, self._index, self.changed, np.array([timestep]))
+            blocks = in_blocks(anatomy.fitted, native.WIDTH)
+            layout, knots, owner, table = laid_out(blocks)
+            layout[:, 0, 2] = [len(set(term.muscles)) for term in blocks.terms]
+            knots = np.stack([knots[:, 0], knots[:, 1], layout[:, 1].clip(1)]).reshape(3, -1).astype(np.float32)
+            arrays = (
+                layout,
+                knots,
+                owner,
+                table,
+                self._curve,
+                self._state,
+                self.moment,
+                self._index,
+                self.changed,
+                np.array([timestep]),
+            )
             self._arrays, self._function = arrays, native.interval.address
             self._table = native.table_for(arrays, anatomy.simulated.nq, anatomy.simulated.nv)
 
@@ -165,7 +179,10 @@ def check_muscles(anatomy: Anatomy) -> None:
 
 
 def laid_out(paths: FittedPaths) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fitted paths as compiled code wants them: layout, knots, muscles and table of `native.pull_one`."""
+    """Fitted paths as compiled code wants them: layout, muscles and table of `native.pull_one`, and knots.
+
+    Knots are (term, 2, 4): first knot and one over the spacing of each joint [rad, 1/rad].
+    """
     count = len(paths.terms)
     layout, knots = np.zeros((count, 4, 4), np.int64), np.zeros((count, 2, 4), np.float32)
     muscles: list[int] = []

@@ -115,7 +115,7 @@ def interval(model, data, world, argument):
     terms, places, numbers, muscles, worlds = about[10], about[11], about[12], about[13], about[14]
     coordinates, qpos_size, qvel_size, steps = about[15], about[16], about[17], about[18]
     layout = numba.carray(_pointer(about[0]), (terms, 4, 4), np.int64)
-    knots = numba.carray(_pointer(about[1]), (terms, 2, 4), np.float32)
+    knots = numba.carray(_pointer(about[1]), (3, 4 * terms), np.float32)
     owner = numba.carray(_pointer(about[2]), places, np.int64)
     table = numba.carray(_pointer(about[3]), numbers, np.float32)
     curve = numba.carray(_pointer(about[4]), (12, muscles), np.float64)

@@ -38,20 +38,21 @@ class Watch:
 
     def __init__(self, anatomy: Anatomy, instants: int = 5) -> None:
         self._anatomy = anatomy
-        self._memory: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=instants)
+        self._memory: deque[tuple[tuple[np.ndarray, ...], np.ndarray]] = deque(maxlen=instants)
         self._records: list[LostWorld] = []
         self.count = 0
 
-    def remember(self, state: np.ndarray, excitation: np.ndarray) -> None:
-        """Keep an instant (world, number) and the excitation (world, muscle) that follows it."""
-        self._memory.append((state, excitation))
+    def remember(self, state: np.ndarray | tuple[np.ndarray, ...], excitation: np.ndarray) -> None:
+        """Keep an instant (world, number), whole or in parts, and the excitation (world, muscle) that follows it."""
+        self._memory.append((state if isinstance(state, tuple) else (state,), excitation))
 
     def record(self, lost: np.ndarray, reason: str) -> None:
         """Note that the worlds of a mask were lost in the interval after the instant remembered last."""
         for world in np.flatnonzero(lost):
             self.count += 1
             if len(self._records) < RECORDS:
-                states, excitations = zip(*((s[world], u[world]) for s, u in self._memory), strict=True)
+                states = [np.concatenate([part[world] for part in state]) for state, _ in self._memory]
+                excitations = [excitation[world] for _, excitation in self._memory]
                 self._records.append(LostWorld(int(world), reason, np.stack(states), np.stack(excitations)))
 
     def dump(self, folder: Path) -> list[Path]:
@@ -75,9 +76,12 @@ class Watch:
 
 
 def sane(*arrays: np.ndarray) -> np.ndarray:
-    """Mask of the worlds all of whose numbers are finite and below `SPEED_LIMIT`. Arrays are (world, number)."""
+    """Mask of the worlds whose numbers are finite and, by their root of the sum of squares, below `SPEED_LIMIT`.
+
+    Arrays are (world, number).
+    """
     # A comparison with NaN is false, so one test covers both.
-    return np.all([(np.abs(array) < SPEED_LIMIT).all(axis=1) for array in arrays], axis=0)
+    return np.all([np.einsum("wn,wn->w", array, array) < SPEED_LIMIT**2 for array in arrays], axis=0)
 
 
 def checked_excitation(excitation: Excitation, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,6 +91,9 @@ def checked_excitation(excitation: Excitation, names: tuple[str, ...]) -> tuple[
         ValueError: A number outside [0, 1]; the message names the first muscle and world.
     """
     array = excitation.detach().cpu().numpy().astype(np.float64)
+    # As a rule all is well, and this tells in two passes; with a NaN both comparisons are false.
+    if array.size and array.min() >= 0.0 and array.max() <= 1.0:
+        return array, np.ones(len(array), dtype=bool)
     numbers = np.isfinite(array)
     outside = numbers & ((array < 0.0) | (array > 1.0))
     if outside.any():

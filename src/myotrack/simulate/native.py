@@ -17,86 +17,95 @@ WIDTH = 16
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 @no_type_check
-def _axis(at, low, per_step, intervals, value, slope):
-    """Weights of the four neighbours along one joint, and their derivatives; returns the first neighbour."""
-    x = (at - low) * per_step
-    inside = min(max(x, np.float32(-0.5)), np.float32(intervals) + np.float32(0.5))
-    first = int(min(max(np.floor(inside), 0.0), intervals - 1.0))
-    u = np.float32(inside - first)
-    v = np.float32(1.0) - u
+def _weigh(at, knots, first, value, slope):
+    """The first of the four neighbours along each axis, their weights, and the derivatives of these.
+
+    Args:
+        at: (axis,) joint angles [rad].
+        knots: (3, axis) as of `pull_one`.
+        first: (axis,) written.
+        value, slope: (4, axis), written [1, 1/rad].
+    """
     sixth = np.float32(1.0 / 6.0)
-    value[0] = v * v * v * sixth
-    value[1] = (3 * u * u * u - 6 * u * u + 4) * sixth
-    value[2] = (3 * v * v * v - 6 * v * v + 4) * sixth
-    value[3] = u * u * u * sixth
-    half = np.float32(0.5) * per_step if x == inside else np.float32(0.0)
-    slope[0] = -v * v * half
-    slope[1] = (3 * u * u - 4 * u) * half
-    slope[2] = (4 * v - 3 * v * v) * half
-    slope[3] = u * u * half
-    return first
+    for n in range(at.shape[0]):
+        per_step, intervals = knots[1, n], knots[2, n]
+        x = (at[n] - knots[0, n]) * per_step
+        inside = min(max(x, np.float32(-0.5)), intervals + np.float32(0.5))
+        cell = min(max(np.floor(inside), np.float32(0.0)), intervals - np.float32(1.0))
+        first[n] = np.int32(cell)
+        u = inside - cell
+        v = np.float32(1.0) - u
+        value[0, n] = v * v * v * sixth
+        value[1, n] = (3 * u * u * u - 6 * u * u + 4) * sixth
+        value[2, n] = (3 * v * v * v - 6 * v * v + 4) * sixth
+        value[3, n] = u * u * u * sixth
+        half = np.float32(0.5) * per_step if x == inside else np.float32(0.0)
+        slope[0, n] = -v * v * half
+        slope[1, n] = (3 * u * u - 4 * u) * half
+        slope[2, n] = (4 * v - 3 * v * v) * half
+        slope[3, n] = u * u * half
 
 
 @no_type_check
 def _adder(joints):
     """The sum over the cells around a posture, for terms of so many joints."""
-    last = joints - 1
+    last, before = joints - 1, joints - 2
 
     @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
     @no_type_check
     def add(out, table, start, first, stride, value, slope):
-        """Write lengths, then derivatives by the last joint and by the others, each of `WIDTH` muscles, into `out`.
+        """Write lengths of `WIDTH` muscles, then derivatives by their joints, from the last to the first.
 
-        The four cells along the last joint lie side by side, and are summed before anything is stored.
+        The cells along the last two joints are summed before anything is stored.
         """
-        v0, v1, v2, v3 = value[last, 0], value[last, 1], value[last, 2], value[last, 3]
-        d0, d1, d2, d3 = slope[last, 0], slope[last, 1], slope[last, 2], slope[last, 3]
+        v0, v1, v2, v3 = value[0, last], value[1, last], value[2, last], value[3, last]
+        d0, d1, d2, d3 = slope[0, last], slope[1, last], slope[2, last], slope[3, last]
+        if joints == 1:
+            begin = start + first[0] * WIDTH
+            a = table[begin : begin + SUPPORT * WIDTH]
+            for m in range(WIDTH):
+                a0, a1, a2, a3 = a[m], a[WIDTH + m], a[2 * WIDTH + m], a[3 * WIDTH + m]
+                out[m] = v0 * a0 + v1 * a1 + v2 * a2 + v3 * a3
+                out[WIDTH + m] = d0 * a0 + d1 * a1 + d2 * a2 + d3 * a3
+            return
+        w0, w1, w2, w3 = value[0, before], value[1, before], value[2, before], value[3, before]
+        e0, e1, e2, e3 = slope[0, before], slope[1, before], slope[2, before], slope[3, before]
         out[:] = 0.0
-        for corner in range(SUPPORT ** max(last - 1, 0)):
-            place, weight = first[last], np.float32(1.0)
+        step = stride[before] * WIDTH
+        for corner in range(SUPPORT**before):
+            place, weight = first[last] + first[before] * stride[before], np.float32(1.0)
             s0 = s1 = np.float32(1.0)
-            for axis in range(last - 1):
-                near = (corner >> 2 * (last - 2 - axis)) & 3
+            for axis in range(before):
+                near = (corner >> 2 * axis) & 3
                 place += (first[axis] + near) * stride[axis]
-                v, d = value[axis, near], slope[axis, near]
-                weight *= v
-                s0 *= d if axis == 0 else v
-                s1 *= d if axis == 1 else v
-            if last == 0:
-                cells = table[start + place * WIDTH : start + (place + SUPPORT) * WIDTH]
-                for m in range(WIDTH):
-                    c0, c1, c2, c3 = cells[m], cells[WIDTH + m], cells[2 * WIDTH + m], cells[3 * WIDTH + m]
-                    out[m] = v0 * c0 + v1 * c1 + v2 * c2 + v3 * c3
-                    out[WIDTH + m] = d0 * c0 + d1 * c1 + d2 * c2 + d3 * c3
-            else:
-                place += first[last - 1] * stride[last - 1]
-                step = stride[last - 1] * WIDTH
-                begin = start + place * WIDTH
-                q0 = table[begin : begin + SUPPORT * WIDTH]
-                q1 = table[begin + step : begin + step + SUPPORT * WIDTH]
-                q2 = table[begin + 2 * step : begin + 2 * step + SUPPORT * WIDTH]
-                q3 = table[begin + 3 * step : begin + 3 * step + SUPPORT * WIDTH]
-                w0, w1, w2, w3 = value[last - 1, 0], value[last - 1, 1], value[last - 1, 2], value[last - 1, 3]
-                e0, e1, e2, e3 = slope[last - 1, 0], slope[last - 1, 1], slope[last - 1, 2], slope[last - 1, 3]
-                for m in range(WIDTH):
-                    a0, a1, a2, a3 = q0[m], q0[WIDTH + m], q0[2 * WIDTH + m], q0[3 * WIDTH + m]
-                    b0, b1, b2, b3 = q1[m], q1[WIDTH + m], q1[2 * WIDTH + m], q1[3 * WIDTH + m]
-                    c0, c1, c2, c3 = q2[m], q2[WIDTH + m], q2[2 * WIDTH + m], q2[3 * WIDTH + m]
-                    f0, f1, f2, f3 = q3[m], q3[WIDTH + m], q3[2 * WIDTH + m], q3[3 * WIDTH + m]
-                    a = v0 * a0 + v1 * a1 + v2 * a2 + v3 * a3
-                    b = v0 * b0 + v1 * b1 + v2 * b2 + v3 * b3
-                    c = v0 * c0 + v1 * c1 + v2 * c2 + v3 * c3
-                    f = v0 * f0 + v1 * f1 + v2 * f2 + v3 * f3
-                    g = w0 * (d0 * a0 + d1 * a1 + d2 * a2 + d3 * a3) + w1 * (d0 * b0 + d1 * b1 + d2 * b2 + d3 * b3)
-                    h = w2 * (d0 * c0 + d1 * c1 + d2 * c2 + d3 * c3) + w3 * (d0 * f0 + d1 * f1 + d2 * f2 + d3 * f3)
-                    here = w0 * a + w1 * b + w2 * c + w3 * f
-                    out[m] += weight * here
-                    out[WIDTH + m] += weight * (g + h)
-                    out[2 * WIDTH + m] += weight * (e0 * a + e1 * b + e2 * c + e3 * f)
-                    if last > 1:
-                        out[3 * WIDTH + m] += s0 * here
-                    if last > 2:
-                        out[4 * WIDTH + m] += s1 * here
+                weight *= value[near, axis]
+                s0 *= slope[near, axis] if axis == 0 else value[near, axis]
+                s1 *= slope[near, axis] if axis == 1 else value[near, axis]
+            begin = start + place * WIDTH
+            a = table[begin : begin + SUPPORT * WIDTH]
+            b = table[begin + step : begin + step + SUPPORT * WIDTH]
+            c = table[begin + 2 * step : begin + 2 * step + SUPPORT * WIDTH]
+            d = table[begin + 3 * step : begin + 3 * step + SUPPORT * WIDTH]
+            for m in range(WIDTH):
+                a0, a1, a2, a3 = a[m], a[WIDTH + m], a[2 * WIDTH + m], a[3 * WIDTH + m]
+                b0, b1, b2, b3 = b[m], b[WIDTH + m], b[2 * WIDTH + m], b[3 * WIDTH + m]
+                c0, c1, c2, c3 = c[m], c[WIDTH + m], c[2 * WIDTH + m], c[3 * WIDTH + m]
+                f0, f1, f2, f3 = d[m], d[WIDTH + m], d[2 * WIDTH + m], d[3 * WIDTH + m]
+                along_a = v0 * a0 + v1 * a1 + v2 * a2 + v3 * a3
+                along_b = v0 * b0 + v1 * b1 + v2 * b2 + v3 * b3
+                along_c = v0 * c0 + v1 * c1 + v2 * c2 + v3 * c3
+                along_d = v0 * f0 + v1 * f1 + v2 * f2 + v3 * f3
+                turn_ab = w0 * (d0 * a0 + d1 * a1 + d2 * a2 + d3 * a3) + w1 * (d0 * b0 + d1 * b1 + d2 * b2 + d3 * b3)
+                turn_cd = w2 * (d0 * c0 + d1 * c1 + d2 * c2 + d3 * c3) + w3 * (d0 * f0 + d1 * f1 + d2 * f2 + d3 * f3)
+                here = w0 * along_a + w1 * along_b + w2 * along_c + w3 * along_d
+                out[m] += weight * here
+                out[WIDTH + m] += weight * (turn_ab + turn_cd)
+                out[2 * WIDTH + m] += weight * (e0 * along_a + e1 * along_b + e2 * along_c + e3 * along_d)
+                if joints == 3:
+                    out[3 * WIDTH + m] += s0 * here
+                if joints == 4:
+                    out[3 * WIDTH + m] += s1 * here
+                    out[4 * WIDTH + m] += s0 * here
 
     return add
 
@@ -130,45 +139,35 @@ def _tension(length, velocity, activation, strength, curve, force):
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 @no_type_check
-def paths_one(z, layout, knots, table, total, bend):
+def paths_one(z, layout, knots, table, out):
     """Lengths of all terms in a posture, and their derivatives; arguments as of `pull_one`.
 
     Args:
         z: Per coordinate.
         layout, knots, table: Of the fitted paths.
-        total: Per place, written; the length of each term [m].
-        bend: (4, place), written as far as a term has joints; its derivative by each of these [m].
+        out: (term, 5 * WIDTH), written as far as a term has joints: length [m] of each muscle, then its derivative by
+            each joint, from the last to the first [m].
     """
-    value, slope = np.empty((MOST_JOINTS, SUPPORT), np.float32), np.empty((MOST_JOINTS, SUPPORT), np.float32)
-    first = np.zeros(MOST_JOINTS, np.int64)
-    out = np.empty(OUTPUTS * WIDTH, np.float32)
-    for term in range(layout.shape[0]):
-        joints, begin, start = layout[term, 0, 0], layout[term, 0, 1], layout[term, 0, 3]
-        last, stride, coordinates = joints - 1, layout[term, 2], layout[term, 3]
-        # Terms that follow each other may be parts of one.
-        same = term > 0 and joints == layout[term - 1, 0, 0]
-        for axis in range(joints):
-            same = same and coordinates[axis] == layout[term - 1, 3, axis]
-        if not same:
-            for axis in range(joints):
-                at = np.float32(z[coordinates[axis]])
-                first[axis] = _axis(at, knots[term, 0, axis], knots[term, 1, axis], layout[term, 1, axis], value[axis],
-                                    slope[axis])  # fmt: skip
+    terms = layout.shape[0]
+    axes = terms * MOST_JOINTS
+    at, first = np.empty(axes, np.float32), np.empty(axes, np.int32)
+    value, slope = np.empty((SUPPORT, axes), np.float32), np.empty((SUPPORT, axes), np.float32)
+    for term in range(terms):
+        for axis in range(MOST_JOINTS):
+            at[term * MOST_JOINTS + axis] = z[layout[term, 3, axis]]
+    _weigh(at, knots, first, value, slope)
+    for term in range(terms):
+        joints, start, stride = layout[term, 0, 0], layout[term, 0, 3], layout[term, 2]
+        begin = term * MOST_JOINTS
+        near, v, d = first[begin : begin + joints], value[:, begin : begin + joints], slope[:, begin : begin + joints]
         if joints == 1:
-            _add1(out, table, start, first, stride, value, slope)
+            _add1(out[term], table, start, near, stride, v, d)
         elif joints == 2:
-            _add2(out, table, start, first, stride, value, slope)
+            _add2(out[term], table, start, near, stride, v, d)
         elif joints == 3:
-            _add3(out, table, start, first, stride, value, slope)
+            _add3(out[term], table, start, near, stride, v, d)
         else:
-            _add4(out, table, start, first, stride, value, slope)
-        end = begin + WIDTH
-        total[begin:end] = out[:WIDTH]
-        bend[last, begin:end] = out[WIDTH : 2 * WIDTH]
-        if last > 0:
-            bend[last - 1, begin:end] = out[2 * WIDTH : 3 * WIDTH]
-        for axis in range(last - 1):
-            bend[axis, begin:end] = out[(3 + axis) * WIDTH : (4 + axis) * WIDTH]
+            _add4(out[term], table, start, near, stride, v, d)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -180,43 +179,42 @@ def pull_one(z, rate, state, layout, knots, muscles, table, curve, moment):
         z, rate: Per coordinate; entries of a root are not read [rad, rad/s].
         state: (6, muscle) activation, excitation, strength, and, written here, length [m], velocity [m/s], force [N];
             strength is a factor on the peak force, and the force is negative, as MuJoCo's.
-        layout: (term, 4, 4) first row joints, first muscle place, muscles (`WIDTH`), first number in the table; then
+        layout: (term, 4, 4) first row joints, first place, muscles (of `WIDTH` places), first number in the table; then
             intervals, strides in cells, and coordinates of each joint.
-        knots: (term, 2, 4) first knot and one over the spacing of each joint [rad, 1/rad].
+        knots: (3, term * 4) first knot, one over the spacing, and intervals of each joint [rad, 1/rad, 1].
         muscles: Muscle of every place.
         table: Coefficients of all terms end to end, muscles of a cell side by side [m].
         curve: (12, muscle) `simulate.fitted.muscle_rows`.
         moment: Per coordinate, written [N m].
     """
-    places = muscles.shape[0]
-    total, bend = np.empty(places, np.float32), np.empty((MOST_JOINTS, places), np.float32)
-    speed, pulled = np.zeros(places, np.float32), np.empty(places, np.float32)
+    terms = layout.shape[0]
+    out, speed = np.empty((terms, OUTPUTS * WIDTH), np.float32), np.empty(WIDTH, np.float32)
     length, velocity, force = state[3], state[4], state[5]
     length[:] = 0.0
     velocity[:] = 0.0
-    paths_one(z, layout, knots, table, total, bend)
-    for term in range(layout.shape[0]):
-        joints, begin = layout[term, 0, 0], layout[term, 0, 1]
-        for axis in range(joints):
-            turning = np.float32(rate[layout[term, 3, axis]])
-            along, fast = bend[axis, begin : begin + WIDTH], speed[begin : begin + WIDTH]
+    paths_one(z, layout, knots, table, out)
+    for term in range(terms):
+        joints, here, owner = layout[term, 0, 0], out[term], muscles[term * WIDTH : (term + 1) * WIDTH]
+        speed[:] = 0.0
+        for row in range(1, joints + 1):
+            along, turning = here[row * WIDTH : (row + 1) * WIDTH], np.float32(rate[layout[term, 3, joints - row]])
             for m in range(WIDTH):
-                fast[m] += along[m] * turning
-    for here in range(places):
-        length[muscles[here]] += total[here]
-        velocity[muscles[here]] += speed[here]
+                speed[m] += along[m] * turning
+        for m in range(layout[term, 0, 2]):
+            length[owner[m]] += here[m]
+            velocity[owner[m]] += speed[m]
     _tension(length, velocity, state[0], state[2], curve, force)
-    for here in range(places):
-        pulled[here] = np.float32(force[muscles[here]])
     moment[:] = 0.0
-    for term in range(layout.shape[0]):
-        joints, begin = layout[term, 0, 0], layout[term, 0, 1]
-        for axis in range(joints):
-            along, pull = bend[axis, begin : begin + WIDTH], pulled[begin : begin + WIDTH]
-            twist = np.float32(0.0)
+    pull = speed
+    for term in range(terms):
+        joints, here, owner = layout[term, 0, 0], out[term], muscles[term * WIDTH : (term + 1) * WIDTH]
+        for m in range(WIDTH):
+            pull[m] = force[owner[m]]
+        for row in range(1, joints + 1):
+            along, twist = here[row * WIDTH : (row + 1) * WIDTH], np.float32(0.0)
             for m in range(WIDTH):
                 twist += along[m] * pull[m]
-            moment[layout[term, 3, axis]] += twist
+            moment[layout[term, 3, joints - row]] += twist
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -229,16 +227,15 @@ def arms_of(z, layout, knots, muscles, table, arm):
         layout, knots, muscles, table: As of `pull_one`.
         arm: (world, muscle, coordinate), zero before, written [m].
     """
-    places = muscles.shape[0]
+    out = np.empty((layout.shape[0], OUTPUTS * WIDTH), np.float32)
     for world in range(z.shape[0]):
-        total, bend = np.empty(places, np.float32), np.empty((MOST_JOINTS, places), np.float32)
-        paths_one(z[world], layout, knots, table, total, bend)
+        paths_one(z[world], layout, knots, table, out)
         for term in range(layout.shape[0]):
-            joints, begin = layout[term, 0, 0], layout[term, 0, 1]
-            for axis in range(joints):
-                coordinate = layout[term, 3, axis]
-                for here in range(begin, begin + WIDTH):
-                    arm[world, muscles[here], coordinate] -= bend[axis, here]
+            joints = layout[term, 0, 0]
+            for row in range(1, joints + 1):
+                coordinate = layout[term, 3, joints - row]
+                for m in range(WIDTH):
+                    arm[world, muscles[term * WIDTH + m], coordinate] -= out[term, row * WIDTH + m]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -7,6 +7,7 @@ this is that interface, with the names of `mujoco.batch.Batch`.
 import ctypes
 import weakref
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -152,5 +153,5 @@ class Pool:
             raise SimulationError(ids, self._library.mjb_error(self._pool, int(ids[0])).decode(errors="replace"))
 
 
-def _chosen(ids: Ids) -> tuple[ctypes.Array, int]:
-    return (ctypes.c_int * len(ids))(*ids.tolist()), len(ids)
+def _chosen(ids: Ids) -> tuple[Any, int]:
+    return np.ascontiguousarray(ids, np.intc).ctypes.data_as(ctypes.POINTER(ctypes.c_int)), len(ids)

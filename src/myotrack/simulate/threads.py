@@ -46,7 +46,7 @@ class Threads:
         self.physics = physics or Physics()
         self.worlds = worlds
         self.device = torch.device("cpu")
-        self._dtype = dtype
+        self._dtype, self._number = dtype, torch.empty(0, dtype=dtype).numpy().dtype
         self._model = self.physics.applied_to(anatomy.simulated)
         self._fitted = fitted = None
         if anatomy.fitted is not None:
@@ -83,7 +83,7 @@ class Threads:
         """The present instant of every world."""
         if self._body is None:
             arrays = {
-                name: torch.from_numpy(array.copy()).to(self._dtype)
+                name: torch.from_numpy(array.astype(self._number))
                 for name, array in (*self._state.items(), *self._derived.items())
                 if name != "qacc"
             }
@@ -147,7 +147,7 @@ class Threads:
         before = self._rows()
         # MuJoCo's state rows begin with time, qpos and qvel.
         moving = before["state"][:, : 1 + self._model.nq + self._model.nv]
-        self._watch.remember(np.hstack([moving, before["act"]]), drive)
+        self._watch.remember((moving, before["act"]), drive)
         self._end(self._intact & ~numbers, "the excitation was not a number", before)
         alive = self._intact.copy()
         self._state["ctrl"][alive] = drive[alive]
