@@ -16,8 +16,9 @@ import tyro
 
 from myotrack.anatomy.couplings import Couplings
 from myotrack.anatomy.landmarks import site_name
+from myotrack.anatomy.likeness import ReductionErrors, reduction_errors
 from myotrack.anatomy.model import Anatomy
-from myotrack.anatomy.reduce import ReductionErrors, reduced, reduction_errors
+from myotrack.anatomy.reduce import reduced
 
 GROUPS = {
     "pelvis": ("pelvis",),

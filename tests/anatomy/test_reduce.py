@@ -9,9 +9,10 @@ import torch
 
 from myotrack.anatomy.couplings import Couplings
 from myotrack.anatomy.landmarks import site_name
+from myotrack.anatomy.likeness import ReductionErrors, reduction_errors
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.paths import random_postures
-from myotrack.anatomy.reduce import ReductionErrors, reduced, reduction_errors
+from myotrack.anatomy.reduce import reduced
 from myotrack.anatomy.sizes import Sizes
 
 BODIES = {
