@@ -236,11 +236,11 @@ def seen_from_pelvis(body: BodyState) -> torch.Tensor:
 
 
 def taught(command: Command) -> None:
-    """The same minutes on the original and on the fast body; both judged on the original."""
-    for level in ("original", "fast"):
+    """The same minutes on the original, on the fast body, and on one after the other; judged on both."""
+    for level, finish in (("original", 0.0), ("fast", 0.0), ("fast", 0.2)):
         choice = replace(arms().clips, folder=command.clips)
-        experiment = replace(arms(), clips=choice, minutes=command.minutes, level=level)
-        folder = command.out / level
+        experiment = replace(arms(), clips=choice, minutes=command.minutes, level=level, finish=finish)
+        folder = command.out / f"{level}-{finish:g}"
         outcome = learn(experiment, folder, lambda what, done, total: None, lambda progress: None, force=True)
         policy, anatomy = open_policy(folder), Anatomy.load("arms")
         groups = kept_clips(policy, anatomy, lambda what, done, total: None)
@@ -251,7 +251,7 @@ def taught(command: Command) -> None:
             for group in groups:
                 mine = [trial for trial in trials if trial.group == group]
                 apart = [(t.landmark_pos_w - t.reference_landmark_pos_w).norm(dim=-1).mean() for t in mine]
-                told = {"learnt_on": level, "judged_on": judge, "group": group, "steps": outcome.steps,
+                told = {"learnt_on": level, "finish": finish, "judged_on": judge, "group": group, "steps": outcome.steps,
                         "kept": sum(not trial.ended for trial in mine), "of": len(mine),
                         "landmarks_mm": round(1000 * float(torch.stack(apart).mean()), 1)}  # fmt: skip
                 print(json.dumps(told), flush=True)

@@ -202,6 +202,37 @@ def test_what_is_learnt_on_the_fast_body_is_judged_on_the_original(tmp_path: Pat
     assert judges == {"original": "Threads on cpu", "fast": "Threads on cpu, arms:fast"}
 
 
+def test_learning_may_finish_on_the_original_and_be_stopped_there(tmp_path: Path) -> None:
+    first, later = 4 * (12 + 8), 4 * 8
+
+    def of(rounds: int) -> Experiment:
+        steps = first + rounds * later
+        return experiment(level="fast", steps=steps, finish=rounds * later / steps)
+
+    learn(of(3), tmp_path / "whole", quiet, quiet)
+    stages = [row["stage"] for row in read_log(tmp_path / "whole" / LOG)]
+    assert stages == ["clone"] + ["clone on the original"] * 3
+    assert read_log(tmp_path / "whole" / LOG)[-1]["rows"] == first + 3 * later
+    learn(of(1), tmp_path / "parts", quiet, quiet)
+    assert read_log(tmp_path / "parts" / LOG)[-1]["stage"] == "clone on the original"
+    learn(of(3), tmp_path / "parts", quiet, quiet, resume=True)
+    whole, parts = (open_policy(tmp_path / name).tensors for name in ("whole", "parts"))
+    for name, value in whole.items():
+        assert torch.equal(value, parts[name]), name
+
+
+def test_trial_and_error_may_finish_on_the_original(tmp_path: Path) -> None:
+    ppo = PPOSettings(steps=4, epochs=1, minibatches=1, anchor=1.0, anchor_rows=8, learn_scale=False)
+    learn(experiment(level="fast", ppo=ppo, steps=2 * 80, clone_share=0.5, finish=0.5), tmp_path / "a", quiet, quiet)
+    stages = [row["stage"] for row in read_log(tmp_path / "a" / LOG)]
+    assert stages == ["clone"] + ["ppo on the original"] * 5
+    alone = experiment(level="fast", ppo=replace(ppo, anchor=0.0), clone=None, finish=0.4)
+    learn(alone, tmp_path / "b", quiet, quiet)
+    stages = [row["stage"] for row in read_log(tmp_path / "b" / LOG)]
+    # The first round also looks at the worlds for a round, to know what numbers an observation is made of.
+    assert stages == ["ppo"] * 2 + ["ppo on the original"] * 2
+
+
 def test_several_seeds_are_trained_and_judged_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,6 +306,7 @@ def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
         (("train", "arms", "--out", "{tmp}", "--clips", "{tmp}"), "there are no clips here"),
         (("train", "arms", "--out", "{run}", "--seeds", "2"), "there is a run already"),
         (("train", "arms", "--out", "{tmp}", "--seeds", "0"), "--seeds is how many policies to train"),
+        (("train", "arms", "--out", "{tmp}", "--finish", "0.2"), "may finish on the original body"),
         (("validate", "{tmp}"), "there is no run here"),
     ],
 )

@@ -293,3 +293,39 @@ class Clone:
                 share = max(settings.average, 1 / (10 + update)) if self._rounds == 0 else settings.average
                 torch._foreach_lerp_(averaged, learning, share)
         return float(total) / updates
+
+
+class CloneIn:
+    """A stage of cloning in worlds of its own, for a clone that learns in one kind of worlds after another.
+
+    Rows, networks and optimiser go along; worlds with another body must have the same observation and commands.
+    """
+
+    def __init__(self, clone: Clone, env: Env, teacher: Teacher, name: str) -> None:
+        """Prepare; the clone moves when this stage first advances.
+
+        Raises:
+            ValueError: These worlds have other observations or commands.
+        """
+        sizes = [(each.observation_size, each.action_size) for each in (clone.env, env)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"A clone of {sizes[0]} observations and commands cannot move to worlds of {sizes[1]}.")
+        self._clone, self._env, self._teacher, self.name = clone, env, teacher, name
+
+    def advance(self) -> dict[str, float]:
+        """One round of the clone, here."""
+        self._move()
+        return self._clone.advance()
+
+    def state(self) -> State:
+        """Of the clone, while it is here."""
+        return self._clone.state() if self._clone.env is self._env else {}
+
+    def load(self, state: State) -> None:
+        """Go on from a state; there is none where the clone has gone on to other worlds."""
+        if state:
+            self._move()
+            self._clone.load(state)
+
+    def _move(self) -> None:
+        self._clone.env, self._clone.teacher = self._env, self._teacher

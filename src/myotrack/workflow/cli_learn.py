@@ -35,6 +35,9 @@ class TrainCommand:
     level: Level = "original"
     """Learn on a body with fitted muscle paths ('paths'), or on a minimal skeleton, too ('fast'): several times as many
     steps per second. The policy is the same, and is judged on the original."""
+    finish: float = 0.0
+    """Share of the time, at the end, to learn on the original after another --level; trial and error after cloning then
+    has the original alone."""
     minutes: float | None = None
     """Time for learning; the recipe's own if no end is given."""
     steps: int | None = None

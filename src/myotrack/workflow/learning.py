@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from myotrack.anatomy.levels import Level
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.clips.clip import Clip
@@ -20,10 +21,10 @@ from myotrack.simulate.threads import Threads
 from myotrack.track.action import Direct, Intent
 from myotrack.track.env import TrackingEnv
 from myotrack.track.start import fitting_activation
-from myotrack.train.clone import Clone, Store
+from myotrack.train.clone import Clone, CloneIn, Store
 from myotrack.train.env import Command, Stage
 from myotrack.train.policy import Critic, Policy
-from myotrack.train.ppo import PPO
+from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.workflow.motions import is_clip
 from myotrack.workflow.policies import StoredPolicy
 from myotrack.workflow.recipes import ClipChoice, Experiment
@@ -159,10 +160,26 @@ def lesson_of(
         )
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
-    anatomy = Anatomy.load(experiment.body, experiment.fingers).at(experiment.level)
+    # Motions are made for the original body, whose segments all have names.
+    anatomy = Anatomy.load(experiment.body, experiment.fingers)
     if first is not None:
         first.check(anatomy)
     clips = clip_groups(experiment.clips, anatomy, tell)
+    envs: dict[Level, TrackingEnv] = {}
+    for part in experiment.parts:
+        if part.level not in envs:
+            envs[part.level] = env_of(experiment, anatomy.at(part.level), clips, tell)
+    env = envs[experiment.level]
+    policy = policy_of(experiment, env)
+    if first is not None:
+        first.fill(policy)
+    return Lesson(anatomy, clips, env, policy, stages_of(experiment, envs, policy, store))
+
+
+def env_of(
+    experiment: Experiment, anatomy: Anatomy, clips: ClipGroups, tell: Callable[[str, int, int], None]
+) -> TrackingEnv:
+    """Worlds of bodies that follow the clips."""
     simulator = simulator_of(anatomy, experiment.worlds, experiment.device)
     library = ClipLibrary.of(clips.learnt, anatomy, simulator.device)
     activation = None
@@ -170,11 +187,7 @@ def lesson_of(
         tell("finding the activations of every start", 0, 0)
         activation = fitting_activation(simulator, library)
     weight = torch.tensor(clips.weight) if clips.weight else None
-    env = TrackingEnv(experiment.task, simulator, library, activation, experiment.seed, weight)
-    policy = policy_of(experiment, env)
-    if first is not None:
-        first.fill(policy)
-    return Lesson(anatomy, clips, env, policy, stages_of(experiment, env, policy, store))
+    return TrackingEnv(experiment.task, simulator, library, activation, experiment.seed, weight)
 
 
 def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:
@@ -183,23 +196,32 @@ def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:
     return Policy(*size, experiment.policy, env.symmetry, seed=experiment.seed).to(env.device)
 
 
-def stages_of(experiment: Experiment, env: TrackingEnv, policy: Policy, store: Store | None) -> tuple[Stage, ...]:
-    """Cloning, trial and error, or both."""
-    stages: list[Stage] = []
+def stages_of(
+    experiment: Experiment, envs: dict[Level, TrackingEnv], policy: Policy, store: Store | None
+) -> tuple[Stage, ...]:
+    """Cloning, trial and error, or both, in the worlds of each level."""
+    env, stages = envs[experiment.level], list[Stage]()
     clone = None
     if experiment.clone is not None:
-        settings = replace(experiment.clone, seed=experiment.seed)
-        clone = Clone(env, MuscleTeacher(env), policy, settings, store)
-        stages.append(clone)
-    if experiment.ppo is not None:
-        ppo = replace(experiment.ppo, seed=experiment.seed)
+        clone = Clone(env, MuscleTeacher(env), policy, replace(experiment.clone, seed=experiment.seed), store)
+    critic = None
+    for part in experiment.parts:
+        env = envs[part.level]
+        moved = "" if part.level == experiment.level else f" on the {part.level}"
+        if part.way == "clone":
+            assert clone is not None
+            several = len(experiment.parts) > 1 and experiment.finish > 0
+            stages.append(CloneIn(clone, env, MuscleTeacher(env), f"clone{moved}") if several else clone)
+            continue
+        ppo = replace(experiment.ppo or PPOSettings(), seed=experiment.seed)
         if clone is None:
             ppo = replace(ppo, anchor=0.0)
-        symmetry = env.symmetry if experiment.policy.symmetric else None
-        critic = Critic(
-            env.observation_size, experiment.policy.network, symmetry, policy.normaliser, experiment.seed + 1
-        )
-        stages.append(PPO(env, policy, critic.to(env.device), ppo, None if clone is None else clone.draw))
+        if critic is None:
+            symmetry = env.symmetry if experiment.policy.symmetric else None
+            size, network = env.observation_size, experiment.policy.network
+            critic = Critic(size, network, symmetry, policy.normaliser, experiment.seed + 1).to(env.device)
+        draw = None if clone is None else clone.draw
+        stages.append(PPO(env, policy, critic, ppo, draw, f"ppo{moved}"))
     return tuple(stages)
 
 

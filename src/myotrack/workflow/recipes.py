@@ -45,6 +45,17 @@ class ClipChoice:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of learning."""
+
+    way: Literal["clone", "ppo"]
+    level: Level
+    """Detail of the body that lives in it."""
+    share: float
+    """Of the time."""
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Everything that decides what is learnt. Saved with the run."""
 
@@ -53,6 +64,8 @@ class Experiment:
     fingers: bool = False
     level: Level = "original"
     """How much detail of the body is simulated while learning; judging is done on the original."""
+    finish: float = 0.0
+    """Share of the time, at the end, for which the original body is simulated; what comes after cloning has it all."""
     clips: ClipChoice = field(default_factory=ClipChoice)
     task: Task = field(default_factory=Task)
     policy: PolicySettings = field(default_factory=lambda: PolicySettings(std=0.15, lowest_std=0.02))
@@ -82,6 +95,21 @@ class Experiment:
             raise ValueError("There is nothing to learn by: neither cloning nor trial and error is asked for.")
         if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
             raise ValueError("Learning takes at least one world, a positive time, and a share of it for cloning.")
+        if not 0 <= self.finish < 1 or (self.finish and self.level == "original"):
+            raise ValueError(
+                f"Learning may finish on the original body for a share in [0, 1) of the time, after another level; got "
+                f"{self.finish:g} after '{self.level}'."
+            )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is done one after the other."""
+        last: Level = "original" if self.finish else self.level
+        if self.clone is not None and self.ppo is not None:
+            return Part("clone", self.level, self.clone_share), Part("ppo", last, 1 - self.clone_share)
+        way = "ppo" if self.clone is None else "clone"
+        whole = Part(way, self.level, 1 - self.finish)
+        return (whole, Part(way, last, self.finish)) if self.finish else (whole,)
 
 
 def arms() -> Experiment:

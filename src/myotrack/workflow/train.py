@@ -103,7 +103,7 @@ def chosen(command: "TrainCommand") -> Experiment:
         experiment = experiment_of_run(command.out)
     else:
         experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
-        experiment = replace(experiment, fingers=command.fingers, level=command.level)
+        experiment = replace(experiment, fingers=command.fingers, level=command.level, finish=command.finish)
         if command.symmetric:
             experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
         if command.worlds is not None:
@@ -243,15 +243,13 @@ def about_policy(experiment: Experiment, lesson: Lesson) -> dict[str, Any]:
 
 def budgets(experiment: Experiment) -> list[Budget]:
     """Of each stage."""
-    count = int(experiment.clone is not None) + int(experiment.ppo is not None)
-    shares = [1.0] if count == 1 else [experiment.clone_share, 1 - experiment.clone_share]
 
     def of(share: float) -> Budget:
         minutes = None if experiment.minutes is None else share * experiment.minutes
         steps = None if experiment.steps is None else round(share * experiment.steps)
         return Budget(minutes, steps, experiment.target)
 
-    return [of(share) for share in shares]
+    return [of(part.share) for part in experiment.parts]
 
 
 @contextmanager
