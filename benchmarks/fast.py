@@ -251,7 +251,8 @@ def taught(command: Command) -> None:
             for group in groups:
                 mine = [trial for trial in trials if trial.group == group]
                 apart = [(t.landmark_pos_w - t.reference_landmark_pos_w).norm(dim=-1).mean() for t in mine]
-                told = {"learnt_on": level, "finish": finish, "judged_on": judge, "group": group, "steps": outcome.steps,
+                told = {"learnt_on": level, "finish": finish, "judged_on": judge, "group": group,
+                        "steps": outcome.steps,
                         "kept": sum(not trial.ended for trial in mine), "of": len(mine),
                         "landmarks_mm": round(1000 * float(torch.stack(apart).mean()), 1)}  # fmt: skip
                 print(json.dumps(told), flush=True)
