@@ -37,15 +37,14 @@ def ground_reaction(sensors: Float[Tensor, "world region 10"]) -> GroundReaction
     # Wrenches add up only about a common point: the world's origin.
     moment = torque + torch.linalg.cross(position, force)
     foot_force, foot_moment = torch.cat([force, moment], dim=2).unflatten(1, (-1, 2)).sum(dim=2).split(3, dim=2)
-    loaded = foot_force[..., 2] > LOADED
     cop = centre_of_pressure(foot_force, foot_moment)
-    free = foot_moment[..., 2] - (cop[..., 0] * foot_force[..., 1] - cop[..., 1] * foot_force[..., 0])
+    free = foot_moment[..., 2] - torch.linalg.cross(cop, foot_force)[..., 2]
     return GroundReaction(
         region_force_w=force,
         region_moment_w=moment,
         foot_force_w=foot_force,
         foot_cop_w=cop,
-        foot_free_moment=torch.where(loaded, free, 0.0),
+        foot_free_moment=torch.where(foot_force[..., 2] > LOADED, free, 0.0),
     )
 
 
@@ -58,9 +57,7 @@ def centre_of_pressure(
         force: On the foot, in the world [N].
         moment: On the foot, about the world's origin [N m].
     """
-    vertical = force[..., 2]
-    loaded = vertical > LOADED
-    weight = torch.where(loaded, vertical, torch.ones_like(vertical))
     # On the floor, z = 0, the moment about the centre of pressure has no horizontal part: M = c x F + (0, 0, Tz).
-    cop = torch.stack([-moment[..., 1] / weight, moment[..., 0] / weight, torch.zeros_like(weight)], dim=-1)
-    return torch.where(loaded[..., None], cop, torch.zeros_like(cop))
+    level = torch.stack([-moment[..., 1], moment[..., 0], torch.zeros_like(moment[..., 0])], dim=-1)
+    vertical = force[..., 2:]
+    return torch.where(vertical > LOADED, level / vertical, 0.0)
