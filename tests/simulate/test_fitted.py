@@ -1,14 +1,19 @@
 """Muscles along fitted paths: MuJoCo's forces and activations, the same by compiled code and without it."""
 
+import ctypes
 import gc
+from typing import no_type_check
 
 import mujoco
+import numpy as np
 import pytest
 import torch
+from mujoco.batch import SimulationError
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.paths import random_postures
 from myotrack.simulate import fitted as module
+from myotrack.simulate import pool as module_of_pool
 from myotrack.simulate.fitted import FittedMuscles
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.pool import Pool
@@ -232,6 +237,29 @@ def test_arrays_outlive_the_worlds_whose_memory_they_show() -> None:
     del pool
     gc.collect()
     assert (qpos == 0.25).all()
+
+
+def test_a_world_that_raises_leaves_the_results_of_others_up_to_date() -> None:
+    numba = pytest.importorskip("numba")
+    pool, library = Pool(Anatomy.load("arms:fast").simulated, 3, 1), module_of_pool.library()
+    forward = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(("mj_forward", library))
+    fail = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(("mju_error", library))
+
+    def run(model, data, world, words):
+        forward(model, data)
+        if world == 1:
+            fail(words)
+
+    kinds = numba.types
+    compiled = numba.cfunc(kinds.void(kinds.voidptr, kinds.voidptr, kinds.intc, kinds.voidptr))(no_type_check(run))
+    words = ctypes.create_string_buffer(b"a bone is broken")
+    sensed = pool.bind("sensordata")
+    pool.reset(np.arange(3), 0)
+    assert not sensed.any()
+    with pytest.raises(SimulationError, match="a bone is broken") as caught:
+        pool.apply(np.arange(3), compiled.address, ctypes.addressof(words))
+    assert caught.value.ids.tolist() == [1]
+    assert sensed[0].any() and sensed[2].any()
 
 
 def test_a_pool_names_what_it_does_not_have() -> None:

@@ -131,9 +131,11 @@ class Pool:
         Raises:
             SimulationError: MuJoCo raised an error in some worlds.
         """
-        self._check(self._library.mjb_apply(self._pool, *_chosen(ids), function, argument, 1))
-        # Nothing is worked out: this only brings results up to date.
+        trouble = self._trouble(self._library.mjb_apply(self._pool, *_chosen(ids), function, argument, 1))
+        # Nothing is worked out: this only brings results up to date, those of sound worlds beside a broken one, too.
         self._check(self._library.mjb_forward(self._pool, *_chosen(ids), 0))
+        if trouble is not None:
+            raise trouble
 
     def get_data(self, world: int) -> mujoco.MjData:
         """A copy of a world."""
@@ -148,9 +150,16 @@ class Pool:
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
 
     def _check(self, failures: int) -> None:
-        if failures:
-            ids = np.flatnonzero(np.ctypeslib.as_array(self._library.mjb_status(self._pool), (self._worlds,)))
-            raise SimulationError(ids, self._library.mjb_error(self._pool, int(ids[0])).decode(errors="replace"))
+        trouble = self._trouble(failures)
+        if trouble is not None:
+            raise trouble
+
+    def _trouble(self, failures: int) -> SimulationError | None:
+        """What went wrong in the last call."""
+        if not failures:
+            return None
+        ids = np.flatnonzero(np.ctypeslib.as_array(self._library.mjb_status(self._pool), (self._worlds,)))
+        return SimulationError(ids, self._library.mjb_error(self._pool, int(ids[0])).decode(errors="replace"))
 
 
 def _chosen(ids: Ids) -> tuple[Any, int]:
