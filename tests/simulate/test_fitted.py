@@ -112,6 +112,18 @@ def test_worlds_go_on_from_a_snapshot_to_the_last_bit(name: str) -> None:
         assert torch.equal(getattr(first.body, field), getattr(second.body, field)), field
 
 
+def test_a_restored_world_shows_the_forces_of_the_snapshot() -> None:
+    """What pushed in the interval before has a part in what is fresh."""
+    first, second = started("full:fast"), started("full:fast", seed=9)
+    drive(first, 3)
+    first.push("humerus_r", torch.tensor([0.0, 0.0, -300.0]).repeat(4, 1))
+    drive(first, 1)
+    second.restore(first.snapshot())
+    torch.testing.assert_close(second.body.foot_force_w, first.body.foot_force_w, atol=1e-4, rtol=1e-6)
+    drive(first, 3, seed=4), drive(second, 3, seed=4)
+    assert torch.equal(first.body.qpos, second.body.qpos)
+
+
 def test_the_number_of_threads_and_other_worlds_change_nothing() -> None:
     one, two = started("arms:fast", worlds=16), started("arms:fast", worlds=16, threads=2)
     other = started("full:fast", worlds=2)
@@ -148,6 +160,8 @@ def test_a_posture_that_is_no_number_ends_its_world_alone(
 ) -> None:
     if engine == "torch":
         monkeypatch.setattr(module, "compiled", lambda: None)
+    else:
+        pytest.importorskip("numba")
     sick, sound = started("arms:fast"), started("arms:fast")
     sick._state["qpos"][1, 3] = broken
     drive(sick, 1), drive(sound, 1)
@@ -260,6 +274,26 @@ def test_a_world_that_raises_leaves_the_results_of_others_up_to_date() -> None:
         pool.apply(np.arange(3), compiled.address, ctypes.addressof(words))
     assert caught.value.ids.tolist() == [1]
     assert sensed[0].any() and sensed[2].any()
+
+
+def test_without_compiled_code_others_live_on_beside_a_world_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "compiled", lambda: None)
+    sick, sound = started("arms:fast"), started("arms:fast")
+    step, calls = sick._batch.step, []
+
+    def failing(ids: np.ndarray, nstep: int) -> None:
+        step(ids, nstep=nstep)
+        calls.append(ids.tolist())
+        if len(calls) == 2:
+            raise SimulationError(np.array([1]), "a bone is broken")
+
+    object.__setattr__(sick._batch, "step", failing)
+    drive(sick, 1), drive(sound, 1)
+    assert calls == [[0, 1, 2, 3]] * 2 + [[0, 2, 3]] * 3
+    assert sick.body.intact.tolist() == [True, False, True, True]
+    others = [0, 2, 3]
+    assert torch.equal(sick.body.qpos[others], sound.body.qpos[others])
+    assert torch.equal(sick.body.landmark_pos_w[others], sound.body.landmark_pos_w[others])
 
 
 def test_a_pool_names_what_it_does_not_have() -> None:

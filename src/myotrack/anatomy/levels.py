@@ -56,7 +56,7 @@ def without_muscles(spec: mujoco.MjSpec) -> mujoco.MjSpec:
 
 
 def with_floor_pairs(spec: mujoco.MjSpec) -> mujoco.MjSpec:
-    """The same contacts, with the floor named as the partner of every segment that could touch nothing else unnamed.
+    """The same contacts, with the floor named as the partner of every geom; only the floor is touched unnamed before.
 
     MuJoCo then need not look which segments are near each other. Measured: 4 of the 9 us that contacts of `full:fast`
     take to be found in a step.

@@ -237,8 +237,8 @@ def _sized_spec(
 
 
 def _skeleton(spec: mujoco.MjSpec) -> mujoco.MjModel:
-    """What is simulated of a body with fitted paths; arms touch no floor."""
-    return (with_floor_pairs(spec) if spec.geom("floor") else spec).compile()
+    """What is simulated of a body with fitted paths."""
+    return with_floor_pairs(spec).compile()
 
 
 def _reduced(original: Anatomy, level: Level) -> Anatomy:

@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from mujoco.batch import Batch
+from mujoco.batch import Batch, SimulationError
 
 from myotrack.anatomy.fitted import FittedPaths, Term
 from myotrack.anatomy.model import Anatomy
@@ -107,20 +107,27 @@ class FittedMuscles:
             worlds.apply(ids, self._function, self._table.ctypes.data)
             return
         applied, qpos, qvel = (worlds.bind(name) for name in ("qfrc_applied", "qpos", "qvel"))
-        help = applied[ids]
+        help, sound, trouble = applied.copy(), ids, None
 
         def pull() -> None:
-            self.pull(ids, qpos, qvel)
-            applied[ids] = help
-            applied[np.ix_(ids, self._rate)] += self.moment[ids]
+            self.pull(sound, qpos, qvel)
+            applied[sound] = help[sound]
+            applied[np.ix_(sound, self._rate)] += self.moment[sound]
 
         pull()
         for _ in range(steps):
-            worlds.step(ids, nstep=1)
-            self.follow(ids)
+            try:
+                worlds.step(sound, nstep=1)
+            except SimulationError as error:
+                # The others live on.
+                trouble, sound = error, np.setdiff1d(sound, error.ids)
+            self.follow(sound)
             pull()
-        worlds.forward(ids)
-        applied[ids] = help
+        worlds.forward(sound)
+        applied[ids] = help[ids]
+        if trouble is not None:
+            trouble.ids = np.setdiff1d(ids, sound)
+            raise trouble
 
     def pull(self, ids: Some, qpos: Float[np.ndarray, "world qpos"], qvel: Float[np.ndarray, "world dof"]) -> None:
         """Lengths, velocities, forces and moments of some worlds, without compiled code."""
@@ -144,7 +151,8 @@ class FittedMuscles:
         if self.engine == "native":
             found = np.zeros((*self.act.shape, len(self._rate)))
             native = importlib.import_module("myotrack.simulate.native")
-            native.arms_of(qpos[:, self._index[0]], *self._arrays[:4], found)
+            z = qpos[:, self._index[0]]
+            native.arms_of(np.where(np.abs(z) < FARTHEST, z, 0.0), *self._arrays[:4], found)
             return found
         return self._paths.lengths_and_arms(torch.from_numpy(qpos[:, self._pos]))[1].numpy()
 
@@ -159,7 +167,7 @@ def compiled() -> ModuleType | None:
         return importlib.import_module("myotrack.simulate.interval")
     except ImportError:
         return None
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         warnings.warn(f"{error} Fitted muscles are moved by torch instead, more slowly.", stacklevel=2)
         return None
 

@@ -54,18 +54,26 @@ def _places() -> list[int]:
     Raises:
         RuntimeError: They are not where they can be.
     """
-    xml = "<mujoco><worldbody><body><joint/><geom size='1'/></body></worldbody></mujoco>"
+    # With a muscle no array before these is empty; one that is has the address of the next.
+    xml = """<mujoco><worldbody><body><joint name="a"/><geom size="1"/></body></worldbody>
+             <actuator><general joint="a" dyntype="integrator"/></actuator></mujoco>"""
     data = mujoco.MjData(mujoco.MjModel.from_xml_string(xml))
-    numbers = np.ctypeslib.as_array((ctypes.c_int64 * _LONGEST).from_address(data._address))
-    found = [np.flatnonzero(numbers == array.ctypes.data) for array in (data.qpos, data.qvel, data.qfrc_applied)]
-    if not all(len(each) for each in found):
-        raise RuntimeError(f"MuJoCo {mujoco.__version__} keeps its numbers where muscles do not find them.")
-    # Arrays without numbers have the address of the one after them.
-    return [8 * int(each[-1]) for each in found]
+    numbers = (ctypes.c_int64 * _LONGEST).from_address(data._address)
+
+    def place(array: np.ndarray, after: int) -> int:
+        found = next((n for n in range(after, _LONGEST) if numbers[n] == array.ctypes.data), None)
+        if found is None:
+            raise RuntimeError(f"MuJoCo {mujoco.__version__} keeps its numbers where muscles do not find them.")
+        return found
+
+    qvel = place(data.qvel, 1)
+    # The buffer begins with qpos and has its address, too, but elsewhere.
+    places = [place(data.qpos, qvel - 1), qvel, place(data.qfrc_applied, qvel)]
+    return [8 * each for each in places]
 
 
-_LONGEST = 22_000
-"""Numbers of 8 bytes that are searched, within the structure of a world."""
+_LONGEST = 20_200
+"""Numbers of 8 bytes that are searched; the structure of a world has 20,265 in MuJoCo 4.0."""
 _QPOS, _QVEL, _APPLIED = _places()
 _LIBRARY = library()
 _EULER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(("mj_Euler", _LIBRARY))

@@ -104,6 +104,8 @@ class Pool:
                 self._arrays[name] = view[:, 0] if name == "time" else view.reshape(self._worlds, *like.shape)
             else:
                 at = self._library.mjb_output(self._pool, name.encode(), ctypes.byref(size), ctypes.byref(width))
+                if not at:
+                    raise AttributeError(f"MuJoCo gives no '{name}' of many worlds.")
                 self._arrays[name] = self._seen(at, (self._worlds, *like.shape), like.dtype)
         return self._arrays[name]
 

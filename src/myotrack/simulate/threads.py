@@ -234,13 +234,12 @@ class Threads:
             self._fitted.live(self._batch, ids, self.physics.substeps)
 
     def _refresh(self, ids: np.ndarray) -> None:
-        """Work out everything that follows from the states of some worlds; nobody helps fitted muscles from outside."""
+        """Work out everything that follows from the states of some worlds, with what helped from outside then."""
         if self._fitted is None:
             self._batch.forward(ids, stage=_FRESH)
         else:
-            self._helped[ids] = False
-            for name in ("qfrc_applied", "xfrc_applied"):
-                self._batch.bind(name)[ids] = 0.0
+            moment, push = (self._batch.bind(name)[ids] for name in ("qfrc_applied", "xfrc_applied"))
+            self._helped[ids] = moment.any(axis=1) | push.any(axis=(1, 2))
             self._fitted.live(self._batch, ids, 0)
 
     def _rows(self) -> dict[str, np.ndarray]:

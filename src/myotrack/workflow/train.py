@@ -246,7 +246,7 @@ def budgets(experiment: Experiment) -> list[Budget]:
 
     def of(share: float) -> Budget:
         minutes = None if experiment.minutes is None else share * experiment.minutes
-        steps = None if experiment.steps is None else round(share * experiment.steps)
+        steps = None if experiment.steps is None else max(1, round(share * experiment.steps))
         return Budget(minutes, steps, experiment.target)
 
     return [of(part.share) for part in experiment.parts]
