@@ -130,7 +130,6 @@ def fit(command: Command) -> None:
                     ]
                 print(json.dumps(told | {"which": which}), flush=True)
         columns = (errors.length.tolist(), errors.arm.tolist(), length_jump.tolist(), arm_jump.tolist())
-        columns = (errors.length.tolist(), errors.arm.tolist(), length_jump.tolist(), arm_jump.tolist())
         rows = sorted(zip(anatomy.muscle_names, *columns, strict=True), key=lambda row: -row[2])
         if name == "full":
             wrong = (~smooth).nonzero().flatten().tolist()

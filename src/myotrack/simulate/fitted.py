@@ -30,6 +30,8 @@ ACTIVATION, EXCITATION, STRENGTH, LENGTH, VELOCITY, FORCE = range(6)
 """Rows of the state of a world."""
 FARTHEST = 1e6
 """A joint angle beyond this, or one that is no number, is read as 0 [rad]."""
+WIDTH = 16
+"""Muscles that compiled code evaluates at once (`in_blocks`). Measured: terms of 8 were not vectorised at all."""
 STEPS = 18
 """Where the table of compiled code has the number of steps."""
 
@@ -72,7 +74,7 @@ class FittedMuscles:
         self.changed = np.zeros(worlds, np.uint8)
         """Worlds whose forces from outside are others than when they were fresh."""
         if native is not None and self.engine == "native":
-            blocks = in_blocks(anatomy.fitted, native.WIDTH)
+            blocks = in_blocks(anatomy.fitted, WIDTH)
             layout, knots, owner, table = laid_out(blocks)
             layout[:, 0, 2] = [len(set(term.muscles)) for term in blocks.terms]
             knots = np.stack([knots[:, 0], knots[:, 1], layout[:, 1].clip(1)]).reshape(3, -1).astype(np.float32)

@@ -19,11 +19,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from myotrack.simulate.fitted import FARTHEST
-from myotrack.simulate.native import WIDTH, follow_one, pull_one
+from myotrack.simulate.native import follow_one, pull_one
 from myotrack.simulate.pool import library
 
-SIZES = 10
-"""Of a table for `interval`: numbers after the addresses."""
+NUMBERS = 19
+"""In a table for `interval`: ten addresses, eight sizes, and the steps to do (`fitted.STEPS`)."""
 
 
 @intrinsic
@@ -80,7 +80,6 @@ _EULER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(("mj_Euler", _
 _FORWARD = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)(
     ("mj_forwardSkip", _LIBRARY)
 )
-__all__ = ["WIDTH", "interval", "table_for"]
 _FROM_SCRATCH, _FROM_FORCES = int(mujoco.mjtStage.mjSTAGE_NONE), int(mujoco.mjtStage.mjSTAGE_VEL)
 
 
@@ -119,7 +118,7 @@ def _pulled(qpos, qvel, applied, help, index, state, twist, layout, knots, owner
 def interval(model, data, world, argument):
     """What MuJoCo's threads call; `argument` is the address of a table made by `table_for`."""
     there = _address(data)
-    about = numba.carray(argument, 10 + SIZES, np.int64)
+    about = numba.carray(argument, NUMBERS, np.int64)
     terms, places, numbers, muscles, worlds = about[10], about[11], about[12], about[13], about[14]
     coordinates, qpos_size, qvel_size, steps = about[15], about[16], about[17], about[18]
     layout = numba.carray(_pointer(about[0]), (terms, 4, 4), np.int64)
@@ -153,7 +152,7 @@ def interval(model, data, world, argument):
 
 
 def table_for(arrays: tuple[np.ndarray, ...], qpos: int, qvel: int) -> np.ndarray:
-    """What `interval` needs to know of a set of worlds; the last number but one, the steps to do, may be changed.
+    """What `interval` needs to know of a set of worlds; the last number, the steps to do, may be changed.
 
     Args:
         arrays: layout, knots, muscles, table, curve, state, twist, index (`fitted.FittedMuscles`), changed (world,),
@@ -162,5 +161,5 @@ def table_for(arrays: tuple[np.ndarray, ...], qpos: int, qvel: int) -> np.ndarra
         qpos, qvel: Sizes.
     """
     layout, _, muscles, table, curve, state, _, index, _, _ = arrays
-    sizes = (len(layout), len(muscles), len(table), curve.shape[1], len(state), index.shape[1], qpos, qvel, 0, 0)
+    sizes = (len(layout), len(muscles), len(table), curve.shape[1], len(state), index.shape[1], qpos, qvel, 0)
     return np.array([*(array.ctypes.data for array in arrays), *sizes], np.int64)

@@ -9,10 +9,10 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from myotrack.simulate.fitted import WIDTH
+
 SUPPORT = 4
 MOST_JOINTS, OUTPUTS = 4, 5
-WIDTH = 16
-"""Muscles of every term: so many at once are what processors are fast at (`fitted.in_blocks`)."""
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
