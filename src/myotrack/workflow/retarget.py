@@ -41,7 +41,7 @@ def retarget(command: "RetargetCommand") -> int:
     finally:  # Also after Ctrl-C: what is finished is told.
         if command.json:
             print_json(report)
-        elif report["rows"]:
+        elif report["rows"] or report["not_tried"]:
             _print(report)
     return 1 if report["failed"] else 0
 
