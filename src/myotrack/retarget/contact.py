@@ -13,6 +13,7 @@ from torch import Tensor
 
 from myotrack.algebra.quaternion import from_matrix
 from myotrack.algebra.rotation import exponential, logarithm
+from myotrack.clips.clip import RATE
 from myotrack.retarget.loads import Posed, placed
 from myotrack.retarget.residuals import Plant
 from myotrack.retarget.rig import Rig
@@ -34,16 +35,19 @@ SHORTEST = 0.05
 """A stance is at least this long [s]."""
 WHILE, WANDER = 0.1, 0.015
 """Time [s] in which a standing sphere moves by less than so much [m]."""
+LOOSE, LANDING, LEAVING = 1.0, 0.03, 0.08
+"""Speed up to which a low sphere may stand so shortly before it has surely landed, and after it has surely stood
+[m/s, s]. Tuned."""
 LENIENCE = 0.05
 """Share of the body's own speed that is added to these: feet of a recorded runner slide by so much."""
 GAP = 0.03
 """Two stances closer than this are one [s]."""
 SLIP, HOVER = 0.001, 0.001
 """How firmly planted spheres are held along and above the floor [m]."""
-ONSET = (0.05, 0.2, 0.5)
-"""Weight of a stance in its first and last frames."""
-FIRM = 0.6
-"""Weight from which a sphere is said to stand."""
+ONSET = (0.02, 0.05, 0.12, 0.25, 0.5)
+"""Weight of a stance in its first and last frames. Tuned: stances begin and end at up to 1 m/s; fewer frames jerk."""
+STILL, ASTRAY, ALOFT = 0.15, 0.0035, 0.01
+"""Speed of a planted sphere [m/s], distance from its place and height [m] from which it does not stand. Tuned."""
 TRAVEL = 0.5
 """Speed from which a body is on its way [m/s]."""
 MOST_SHARE, CROWD = 0.25, 0.04
@@ -212,7 +216,8 @@ def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
     """When each sphere stands.
 
     Recorded feet hover or sink by a centimetre or two, each part of the sole by another amount, so a sphere is low when
-    it is near the height at which it usually rests; and they slide the more the faster the body moves.
+    it is near the height at which it usually rests; and they slide the more the faster the body moves. A heel that
+    lands and toes that push off bear load while they still or already seem to move: a stance reaches that far.
     """
     haste = soles.haste(rate)
     speed = soles.speed(rate).norm(dim=-1)
@@ -220,9 +225,24 @@ def find_stances(soles: Soles, rate: float) -> Bool[Tensor, "frame sphere"]:
     resting = torch.where((speed < SLOW / 2 + haste) & (soles.height.abs() < LOW), soles.height, torch.nan)
     # A sphere that never rests near the floor has no height of its own: the floor's is taken.
     level = torch.nan_to_num(resting.nanmedian(dim=0).values)
-    standing = slow & (soles.height - level < NEAR) & _staying(soles, haste, rate)
+    low = soles.height - level < NEAR
+    standing = slow & low & _staying(soles, haste, rate)
     standing = ~_without_short_runs(~standing, round(GAP * rate))
-    return _without_short_runs(standing, round(SHORTEST * rate))
+    standing = _without_short_runs(standing, round(SHORTEST * rate))
+    may = low & (speed < LOOSE + haste)
+    return _led(standing, may, round(LANDING * rate)) | _led(standing.flip(0), may.flip(0), round(LEAVING * rate)).flip(
+        0
+    )
+
+
+def _led(
+    flags: Bool[Tensor, "frame column"], may: Bool[Tensor, "frame column"], most: int
+) -> Bool[Tensor, "frame column"]:
+    """Flags that reach back over so many frames at most, as long as these may have them."""
+    for _ in range(most):
+        earlier = torch.cat([flags[1:], flags[-1:]])
+        flags = flags | (earlier & may)
+    return flags
 
 
 def _staying(soles: Soles, haste: Float[Tensor, "frame 1"], rate: float) -> Bool[Tensor, "frame sphere"]:
@@ -241,13 +261,14 @@ def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plan
     flat = rig.kinematics.pose(rig.anatomy.rest[None])
     rise = (placed(flat, sole.segment, sole.offset)[0, :, 2] - sole.radius).clamp_min(0.0)
     others = torch.zeros(len(planted), len(guard.radius), dtype=torch.float64)
+    firmness = _firmness(planted)
     return Plant(
         segment=torch.cat([sole.segment, guard.segment]),
         place=torch.cat([sole.offset, guard.offset]),
         radius=torch.cat([sole.radius, guard.radius]),
         planted=torch.cat([planted, others.bool()], dim=1),
-        firmness=torch.cat([_firmness(planted), others], dim=1),
-        anchor=anchors(soles, planted),
+        firmness=torch.cat([firmness, others], dim=1),
+        anchor=anchors(soles, planted, firmness),
         slip=SLIP,
         hover=HOVER,
         rise=torch.cat([rise, others[0]]),
@@ -267,31 +288,36 @@ def _firmness(planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sph
 
 
 def standing_regions(rig: Rig, soles: Soles, held: Plant) -> Bool[Tensor, "frame region"]:
-    """Which foot regions stand: those whose lowest sphere is firmly held."""
-    firm = held.firmness[:, : soles.height.shape[1]] >= FIRM
+    """Which foot regions stand: those whose lowest sphere is meant to, and does."""
+    count = soles.height.shape[1]
+    still = soles.speed(RATE).norm(dim=-1) < STILL
+    near = (soles.centre[..., :2] - held.anchor).norm(dim=-1) < ASTRAY
+    stands = held.planted[:, :count] & still & near & (soles.height - held.rise[:count] < ALOFT)
     columns = []
     for region in range(len(rig.anatomy.foot_regions)):
         mine = rig.sole.region == region
         lowest = soles.height[:, mine].argmin(dim=1, keepdim=True)
-        columns.append(firm[:, mine].gather(1, lowest))
-    return torch.cat(columns, dim=1)
+        columns.append(stands[:, mine].gather(1, lowest))
+    regions = ~_without_short_runs(~torch.cat(columns, dim=1), round(GAP * RATE))
+    return _without_short_runs(regions, round(SHORTEST * RATE))
 
 
 def anchored(held: Plant, soles: Soles) -> Plant:
     """The same stances, at the places where they are now."""
-    return replace(held, anchor=anchors(soles, held.planted[:, : held.anchor.shape[1]]))
+    count = held.anchor.shape[1]
+    return replace(held, anchor=anchors(soles, held.planted[:, :count], held.firmness[:, :count]))
 
 
-def anchors(soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Float[Tensor, "frame sphere 2"]:
-    """Mean place of every stance, with the rolling put back."""
+def anchors(
+    soles: Soles, planted: Bool[Tensor, "frame sphere"], firmness: Float[Tensor, "frame sphere"]
+) -> Float[Tensor, "frame sphere 2"]:
+    """Mean place of every stance, mostly while it is firm, with the rolling put back."""
     stood = soles.stood()
     number = _run_numbers(planted)
     runs = int(number.max()) + 1
-    sums = stood.new_zeros(runs, 2).index_add_(0, number.reshape(-1), stood.reshape(-1, 2))
-    counts = stood.new_zeros(runs).index_add_(
-        0, number.reshape(-1), torch.ones_like(number.reshape(-1), dtype=stood.dtype)
-    )
-    mean = sums / counts.clamp_min(1.0)[:, None]
+    rows, weight = number.reshape(-1), firmness.reshape(-1)
+    sums = stood.new_zeros(runs, 2).index_add_(0, rows, stood.reshape(-1, 2) * weight[:, None])
+    mean = sums / stood.new_zeros(runs).index_add_(0, rows, weight).clamp_min(1e-9)[:, None]
     return mean[number] + soles.rolled
 
 

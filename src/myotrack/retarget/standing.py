@@ -22,14 +22,15 @@ from myotrack.retarget.contact import (
 from myotrack.retarget.correspondence import Correspondence
 from myotrack.retarget.curve import Curve
 from myotrack.retarget.placement import Placement
+from myotrack.retarget.residuals import Plant
 from myotrack.retarget.rig import Rig
 from myotrack.retarget.settings import Settings
 from myotrack.retarget.solver import Problem, pose
 
 ROUNDS = 2
-"""How often the stances' places are taken anew."""
-STEPS = 5
-"""Steps of the solver in each round."""
+"""How often the stances' places are taken anew, once the stances are known."""
+STEPS, FIRST_STEPS = 5, 3
+"""Steps of the solver in each round, and before the stances are known."""
 UNEVEN = 0.03
 """Distance of stances from a plane from which the ground is not flat [m]."""
 DRAWN = 0.05
@@ -113,12 +114,34 @@ def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing
         # The whole sole rests on the floor, not its lowest point.
         gap = (soles.height - held.rise[: soles.height.shape[1]])[planted]
         motion = motion.raised(-float(gap.median()))
+    motion = _solved(motion, held, FIRST_STEPS)
+    motion = replace(motion, problem=_settled(motion, match, planted))
+    motion, planted = _seen_again(motion)
+    held = plant(motion.rig, motion.soles(), planted)
     for _ in range(ROUNDS):
-        problem = replace(motion.problem, plant=held)
-        motion = replace(motion, problem=problem, curve=problem.solve(motion.curve, steps=STEPS, tolerance=SETTLED))
+        motion = _solved(motion, held, STEPS)
         held = anchored(held, motion.soles())
         motion = replace(motion, problem=_settled(motion, match, planted))
     return Standing(motion, standing_regions(motion.rig, motion.soles(), held), notes)
+
+
+def _solved(motion: Motion, held: Plant, steps: int) -> Motion:
+    """With these stances held."""
+    problem = replace(motion.problem, plant=held)
+    return replace(motion, problem=problem, curve=problem.solve(motion.curve, steps=steps, tolerance=SETTLED))
+
+
+def _seen_again(motion: Motion) -> tuple[Motion, Bool[Tensor, "frame sphere"]]:
+    """Over a floor that holds nothing but lets nothing through, and the stances there.
+
+    Nothing recorded bends the toes. In a first fit they are straight, so that a foot that pushes off dips them into the
+    ground and drags them along; and where points on the feet tell little, the whole sole is tilted. The floor bends the
+    toes, and the points have been moved to where a flat foot has them: now toes stand for as long as they really do.
+    """
+    soles = motion.soles()
+    nothing = torch.zeros(soles.height.shape, dtype=torch.bool)
+    motion = _solved(motion, plant(motion.rig, soles, nothing), FIRST_STEPS)
+    return motion, find_stances(motion.soles(), RATE)
 
 
 def _on_level_floor(motion: Motion, settings: Settings) -> tuple[Motion, tuple[str, ...]]:
