@@ -93,6 +93,7 @@ def residuals(full: Anatomy, rig: Rig, curve: Curve) -> Problem:
             segment=rig.sole.segment, place=rig.sole.offset, radius=rig.sole.radius, planted=planted,
             firmness=0.7 * planted.to(torch.float64), anchor=soles.centre[..., :2] + slipped, slip=0.01, hover=0.3,
             rise=torch.zeros(spheres, dtype=torch.float64),
+            soft=torch.full_like(rig.sole.radius, 0.003),
         ),
         apart=None,
         settle=Settle(tangent(full.rest[None], 1)[0], torch.full_like(rig.low, 0.3)),

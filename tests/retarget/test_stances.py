@@ -42,7 +42,8 @@ def test_a_foot_stands_while_a_plate_bears_it(
     seen = 0
     for foot in range(2):
         stands = contact[:, 2 * foot : 2 * foot + 2].any(axis=1)
-        for first, last in runs(ground.force[:, foot, 2].numpy() > STOOD_ON):
+        loaded = np.asarray(ground.force[:, foot, 2].numpy() > STOOD_ON)
+        for first, last in runs(loaded):
             if last - first < 0.3 * RATE:
                 continue
             seen += 1
@@ -63,7 +64,8 @@ def test_toes_stand_until_they_leave_their_place(data_folder: Path, full: Anatom
     for side, region in (("r", "right_toes"), ("l", "left_toes")):
         path = recording.points[:, recording.names.index(f"{side}toes")]
         path = CubicSpline(np.arange(len(path)) / recording.rate, path)(times)
-        rests = np.linalg.norm(np.gradient(path[:, :2], axis=0), axis=1) * RATE < 0.25
+        velocity = np.diff(path[:, :2], axis=0, append=path[-1:, :2]) * RATE
+        rests = np.asarray(np.hypot(velocity[:, 0], velocity[:, 1]) < 0.25)
         stands = clip.contact[:, full.foot_regions.index(region)].numpy()
         feet.append(clip.contact[:, [i for i, name in enumerate(full.foot_regions) if name[0] == side]].any(dim=1))
         for first, last in runs(rests):

@@ -44,6 +44,9 @@ GAP = 0.03
 """Two stances closer than this are one [s]."""
 SLIP, HOVER = 0.001, 0.001
 """How firmly planted spheres are held along and above the floor [m]."""
+SOFT, CLEAR = 0.003, 0.008
+"""Height at which whatever may come near the floor begins to feel it, and at which soles in swing do [m]. Tuned: toes
+of walkers pass at 10 mm or more (Winter 1992, recalled); at 3 mm, they skim over the floor for half a swing."""
 ONSET = (0.02, 0.05, 0.12, 0.25, 0.5)
 """Weight of a stance in its first and last frames. Tuned: stances begin and end at up to 1 m/s; fewer frames jerk."""
 STILL, ASTRAY, ALOFT = 0.15, 0.0035, 0.01
@@ -255,8 +258,15 @@ def _staying(soles: Soles, haste: Float[Tensor, "frame 1"], rate: float) -> Bool
     return torch.minimum(before, after) < WANDER + WHILE * haste
 
 
-def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plant:
-    """Hold the spheres of the soles where they stand, and everything above the floor."""
+def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"], clear: float = SOFT) -> Plant:
+    """Hold the spheres of the soles where they stand, and everything above the floor.
+
+    Args:
+        rig: The body.
+        soles: How its soles move.
+        planted: Which of their spheres stand when.
+        clear: Height at which others begin to feel the floor; `CLEAR` once it is sure which ones stand [m].
+    """
     sole, guard = rig.sole, rig.guard
     flat = rig.kinematics.pose(rig.anatomy.rest[None])
     rise = (placed(flat, sole.segment, sole.offset)[0, :, 2] - sole.radius).clamp_min(0.0)
@@ -272,6 +282,7 @@ def plant(rig: Rig, soles: Soles, planted: Bool[Tensor, "frame sphere"]) -> Plan
         slip=SLIP,
         hover=HOVER,
         rise=torch.cat([rise, others[0]]),
+        soft=torch.cat([torch.full_like(rise, clear), torch.full_like(others[0], SOFT)]),
     )
 
 

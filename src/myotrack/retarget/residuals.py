@@ -22,10 +22,6 @@ from myotrack.retarget.loads import Loads, Posed
 
 DOUBT = 3.0
 """Standard deviations beyond which a point is doubted: its pull grows no further (Huber 1964)."""
-
-
-SOFT = 0.003
-"""Height at which a sole that is not meant to stand begins to feel the floor [m]."""
 PIVOT = 0.04
 """Distance of a planted sphere from its place from which its pull grows no further [m]. Tuned."""
 
@@ -102,6 +98,8 @@ class Plant:
     """The same for its height, and for any sphere below the floor [m]."""
     rise: Float[Tensor, "sphere"]
     """Height of a sphere above the floor when the foot stands flat [m]."""
+    soft: Float[Tensor, "sphere"]
+    """Height at which a sphere that is not meant to stand begins to feel the floor [m]."""
 
     def add(self, loads: Loads, body: Posed, rows: slice) -> None:
         """Collect the residuals of some frames."""
@@ -114,7 +112,7 @@ class Plant:
 
     def _near(self, at: Float[Tensor, "frame sphere 3"]) -> Int[Tensor, "_"]:
         """Those that may stand, and those that come near the floor."""
-        low = (at[..., 2] - self.radius).amin(dim=0) < SOFT
+        low = (at[..., 2] - self.radius).amin(dim=0) < self.soft
         low[: self.anchor.shape[1]] = True
         return low.nonzero()[:, 0]
 
@@ -127,6 +125,7 @@ class Plant:
             planted=self.planted[:, rows],
             firmness=self.firmness[:, rows],
             rise=self.rise[rows],
+            soft=self.soft[rows],
         )
 
     def add_at(self, loads: Loads, at: Float[Tensor, "frame sphere 3"], rows: slice) -> None:
@@ -139,7 +138,7 @@ class Plant:
         # A foot that turns on the spot cannot keep all its spheres in place; the pull of each is bounded.
         off = along.norm(dim=-1)
         grip = torch.where(off > PIVOT, PIVOT / off.clamp_min(1e-12), 1.0) / self.slip**2
-        free, slope = _above(height)
+        free, slope = _above(height, self.soft)
         up = torch.where(planted, height - self.rise, free)
         stiff = torch.where(planted & (height > 0), firm, torch.where(planted, 1.0, slope**2)) / self.hover**2
         weight = torch.stack([firm * grip, firm * grip, stiff], dim=-1).to(at)
@@ -153,13 +152,13 @@ def _beyond(far: Tensor) -> Tensor:
     return DOUBT / 2 * (far - DOUBT).clamp_min(0.0).sum()
 
 
-def _above(height: Tensor) -> tuple[Tensor, Tensor]:
-    """A push that begins softly at `SOFT` above the floor and is the depth from as far below it on.
+def _above(height: Tensor, soft: Tensor) -> tuple[Tensor, Tensor]:
+    """A push that begins softly at `soft` above the floor and is the depth from as far below it on.
 
     Returns the residual over its slope, and the slope: a Gauss-Newton step then sees the floor coming.
     """
-    near = ((SOFT - height) / (2 * SOFT)).clamp(0.0, 1.0)
-    push = torch.where(height < -SOFT, -height, SOFT * near**2)
+    near = ((soft - height) / (2 * soft)).clamp(0.0, 1.0)
+    push = torch.where(height < -soft, -height, soft * near**2)
     return torch.where(near > 0, -push / near.clamp_min(1e-9), 0.0), near
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from myotrack.algebra.quaternion import multiply, to_matrix
 from myotrack.clips.clip import RATE
 from myotrack.retarget.contact import (
+    CLEAR,
     Soles,
     anchored,
     belt_path,
@@ -117,7 +118,7 @@ def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing
     motion = _solved(motion, held, FIRST_STEPS)
     motion = replace(motion, problem=_settled(motion, match, planted))
     motion, planted = _seen_again(motion)
-    held = plant(motion.rig, motion.soles(), planted)
+    held = plant(motion.rig, motion.soles(), planted, CLEAR)
     for _ in range(ROUNDS):
         motion = _solved(motion, held, STEPS)
         held = anchored(held, motion.soles())
