@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 from myotrack.anatomy.model import Anatomy
@@ -18,8 +19,8 @@ LATE, EARLY = 0.03, 0.04
 """Most by which a stance of a walk begins after and ends before the force on a plate [s]. Measured: 30 ms and 40 ms."""
 
 
-def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+def runs(flags: ArrayLike) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, dtype=int), [0]])))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 

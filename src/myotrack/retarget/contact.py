@@ -49,8 +49,9 @@ SOFT, CLEAR = 0.003, 0.008
 of walkers pass at 10 mm or more (Winter 1992, recalled); at 3 mm, they skim over the floor for half a swing."""
 ONSET = (0.02, 0.05, 0.12, 0.25, 0.5)
 """Weight of a stance in its first and last frames. Tuned: stances begin and end at up to 1 m/s; fewer frames jerk."""
-STILL, ASTRAY, ALOFT = 0.15, 0.0035, 0.01
-"""Speed of a planted sphere [m/s], distance from its place and height [m] from which it does not stand. Tuned."""
+STILL, ALOFT, ASTRAY = 0.15, 0.01, 0.0035
+"""Speed of a planted sphere [m/s], height, and distance from its place as it lands and leaves [m], from which it
+does not stand. Tuned."""
 TRAVEL = 0.5
 """Speed from which a body is on its way [m/s]."""
 MOST_SHARE, CROWD = 0.25, 0.04
@@ -303,6 +304,7 @@ def standing_regions(rig: Rig, soles: Soles, held: Plant) -> Bool[Tensor, "frame
     count = soles.height.shape[1]
     still = soles.speed(RATE).norm(dim=-1) < STILL
     near = (soles.centre[..., :2] - held.anchor).norm(dim=-1) < ASTRAY
+    near |= held.firmness[:, :count] == 1.0  # Who stands for long may shift from foot to foot.
     stands = held.planted[:, :count] & still & near & (soles.height - held.rise[:count] < ALOFT)
     columns = []
     for region in range(len(rig.anatomy.foot_regions)):
