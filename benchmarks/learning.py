@@ -33,7 +33,7 @@ from myotrack.simulate.threads import Threads
 from myotrack.track.action import Intent
 from myotrack.track.disturb import Disturbance
 from myotrack.track.moment import Moment
-from myotrack.track.start import fitting_activation
+from myotrack.track.start import fitting
 from myotrack.track.task import Task
 from myotrack.train.ppo import PPOSettings
 from myotrack.train.trainer import Progress
@@ -152,7 +152,7 @@ def teacher(command: Command) -> None:
     policy, anatomy = open_policy(command.out / "seed0"), Anatomy.load("arms")
     for group, clips in kept_clips(policy, anatomy, lambda what, done, total: None).items():
         simulator, library = Threads(anatomy, len(clips)), ClipLibrary.of(clips, anatomy)
-        table = fitting_activation(simulator, library)
+        table = fitting(simulator, library).activation
         trials = roll_out(
             simulator, library, Taught(simulator, library), settings=grouped(group),
             start_activation=lambda clip, frame, table=table, start=library.start: table[start[clip] + frame],

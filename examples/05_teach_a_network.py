@@ -10,7 +10,7 @@ import tyro
 from myotrack import Anatomy, ClipLibrary, Policy, Task, Threads, TrackingEnv, builtin
 from myotrack.clips.builtin import varied
 from myotrack.track.drive import Drive
-from myotrack.track.start import fitting_activation
+from myotrack.track.start import fitting
 from myotrack.train.clone import Clone, CloneSettings
 from myotrack.validate.rollout import roll_out
 from myotrack.validate.tracking import landmark_errors
@@ -23,7 +23,7 @@ def main(steps: int = 20_000, worlds: int = 16) -> None:
     anatomy, task = Anatomy.load("arms"), Task()
     library = ClipLibrary.of([builtin(name, anatomy) for name in varied(("reach", "drink"), range(2))], anatomy)
     simulator = Threads(anatomy, worlds)
-    env = TrackingEnv(task, simulator, library, fitting_activation(simulator, library))
+    env = TrackingEnv(task, simulator, library, fitting(simulator, library))
     policy = Policy(env.observation_size, env.action_size)
     clone, done = Clone(env, MuscleTeacher(env), policy, CloneSettings(first_steps=60, steps=30, updates=100)), 0
     while done < steps:

@@ -1,14 +1,26 @@
 """What actions mean: no dead zone, a low resting level, and muscle control where it is asked for."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.simulate.perturb import Variation
 from myotrack.simulate.threads import Threads
-from myotrack.track.action import EDGE, Around, Correction, Direct, Intent, Posture, actuation
+from myotrack.track.action import (
+    EDGE,
+    Around,
+    Correction,
+    Direct,
+    Intent,
+    Posture,
+    Synergy,
+    Torque,
+    actuation,
+)
 from myotrack.track.moment import Moment
 from tests.track.worlds import AHEAD, FRAMES, clip_of
 
@@ -95,3 +107,37 @@ def test_a_mirrored_action_means_the_mirrored_command(arms: Anatomy) -> None:
 def test_muscle_control_does_not_teach_a_free_body(full: Anatomy) -> None:
     with pytest.raises(ValueError, match="use the actions 'posture' or 'direct' for the full body"):
         actuation(Correction(), Threads(full, 1, threads=1))
+
+
+@pytest.mark.parametrize("kind", [Synergy, Torque])
+def test_shares_of_strength_turn_their_joint(arms: Anatomy, kind: type[Synergy]) -> None:
+    elbow = arms.coordinate_names.index("elbow_flex_r")
+    rates = []
+    for size in (-0.5, 0.0, 0.5):
+        simulator, moment = following(arms)
+        if kind is Torque:
+            worlds = len(FRAMES)
+            simulator.vary(replace(Variation.none(arms, worlds), strength=torch.zeros(worlds, arms.model.nu)))
+        way = actuation(kind(scale=0.5), simulator)
+        action = torch.zeros(len(FRAMES), 14)
+        action[:, elbow] = size
+        for _ in range(3):
+            simulator.advance(way.excite(action, replace(moment, body=simulator.body)))
+        rates.append(simulator.body.coordinate_vel)
+        if kind is Torque:
+            assert simulator.body.muscle_force.abs().max() == 0
+    assert (rates[2] - rates[1])[:, elbow].min() > 0.1
+    assert (rates[0] - rates[1])[:, elbow].max() < -0.1
+
+
+def test_ideal_joints_are_as_strong_as_the_muscles_and_no_stronger(arms: Anatomy) -> None:
+    elbow = arms.coordinate_names.index("elbow_flex_r")
+    rates = []
+    for size in (1.0, 5.0):
+        simulator, moment = following(arms)
+        way = actuation(Torque(scale=1.0, stiffness=0.0), simulator)
+        action = torch.zeros(len(FRAMES), 14)
+        action[:, elbow] = size
+        simulator.advance(way.excite(action, moment))
+        rates.append(simulator.body.coordinate_vel)
+    torch.testing.assert_close(rates[0], rates[1])

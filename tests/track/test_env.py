@@ -13,7 +13,7 @@ from myotrack.simulate.threads import Threads
 from myotrack.track.action import Intent
 from myotrack.track.disturb import Disturbance
 from myotrack.track.env import TrackingEnv
-from myotrack.track.start import Starts, StartSettings, fitting_activation
+from myotrack.track.start import Starts, StartSettings, fitting
 from myotrack.track.task import Task
 from myotrack.track.terminate import Rule
 from myotrack.train.env import Env
@@ -133,7 +133,7 @@ def test_activations_at_the_start_make_the_motion(arms: Anatomy) -> None:
     clip = builtin("lift", arms)
     library = ClipLibrary.of([clip], arms)
     simulator = Threads(arms, 8, threads=1)
-    table = fitting_activation(simulator, library)
+    table = fitting(simulator, library).activation
     assert table.shape == (clip.frames, arms.model.nu)
     assert ((table >= 0) & (table <= 1)).all()
     frame = torch.arange(50, 850, 100)
@@ -212,3 +212,33 @@ def test_clips_of_another_body_are_refused(arms: Anatomy, full: Anatomy) -> None
     library = ClipLibrary.of([builtin("stand", full)], full)
     with pytest.raises(ValueError, match="belong to another body than the simulator's"):
         TrackingEnv(Task(), Threads(arms, 1, threads=1), library)
+
+
+def test_an_action_that_is_held_is_the_same_action_again(arms: Anatomy) -> None:
+    held, free = env_of(arms, Task(hold=3)), env_of(arms)
+    action = 0.3 * torch.randn(4, arms.model.nu, generator=torch.Generator().manual_seed(1))
+    rewards = []
+    for _ in range(3):
+        each = free.step(action)
+        rewards.append(each.reward)
+        assert not (each.failed | each.cut).any()
+    once = held.step(action)
+    assert torch.equal(once.observation, each.observation)
+    torch.testing.assert_close(once.reward, torch.stack(rewards).mean(dim=0))
+
+
+def test_what_comes_after_the_end_of_an_episode_does_not_count(arms: Anatomy) -> None:
+    # Clips of eight frames end in the middle of an action that is held for three.
+    clip = builtin("reach", arms).part(2.0, 2.07)
+    settings = StartSettings(shortest=0.0, beginning=1.0)
+    held, free = (env_of(arms, Task(hold=hold, start=settings), clips=[clip]) for hold in (3, 1))
+    action = torch.zeros(4, arms.model.nu)
+    for _ in range(2):
+        held.step(action)
+    for _ in range(6):
+        free.step(action)
+    once, each = held.step(action), free.step(action)
+    assert once.cut.all() and each.cut.all()
+    assert torch.equal(once.final, each.final)
+    torch.testing.assert_close(once.reward, each.reward / 3)
+    assert (held.frame == 0).all()

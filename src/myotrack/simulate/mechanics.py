@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import mujoco
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
@@ -37,6 +37,14 @@ class Mechanics:
     """Of the whole muscle-tendon path [m]."""
     muscle_velocity: Float[Tensor, "world muscle"]
     """Positive while lengthening [m/s]."""
+
+    def to(self, dtype: torch.dtype) -> "Mechanics":
+        """The same in another precision."""
+        return Mechanics(**{name: value.to(dtype) for name, value in vars(self).items()})
+
+    def rows(self, index: Int[Tensor, "some"]) -> "Mechanics":
+        """Some worlds, or one again and again."""
+        return Mechanics(**{name: value[index] for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)

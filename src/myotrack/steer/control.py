@@ -117,7 +117,7 @@ class Controller:
         low = torch.maximum(low, high.clamp(max=self._tone))
         problem = recruit(
             mechanics, tension, needed, self._effort, self._rows, low=low, high=high, metric="acceleration",
-            reserve=self._reserve, others=None if footing is None else _pushes(footing),
+            reserve=self._reserve, others=None if footing is None else pushes(footing),
         )  # fmt: skip
         found = problem.read(share(problem.task, STEPS, self._parts))
         residual, reserve, moment = (torch.zeros_like(needed) for _ in range(3))
@@ -147,7 +147,7 @@ class Controller:
         return excitation
 
 
-def _pushes(footing: Footing) -> Others:
+def pushes(footing: Footing) -> Others:
     """What the floor may push, as unknowns."""
     bounds = footing.bounds()
     return Others(footing.pushes(), torch.full_like(bounds[:1], PUSH_WEIGHT), bounds)

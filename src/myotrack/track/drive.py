@@ -11,9 +11,9 @@ from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState, Excitation
 from myotrack.track.action import actuation
 from myotrack.track.disturb import Pushes
-from myotrack.track.moment import Moment
+from myotrack.track.moment import Fitting, Moment
 from myotrack.track.observe import Observer
-from myotrack.track.task import Task
+from myotrack.track.task import Task, variation_of
 
 Act = Callable[[Float[Tensor, "world feature"]], Float[Tensor, "world action"]]
 """From observations to actions: the mean of a policy, or drawn from it."""
@@ -22,7 +22,15 @@ Act = Callable[[Float[Tensor, "world feature"]], Float[Tensor, "world action"]]
 class Drive:
     """Drives the muscles of all worlds by a policy, with the task's disturbances."""
 
-    def __init__(self, task: Task, simulator: Simulator, library: ClipLibrary, act: Act, seed: int = 0) -> None:
+    def __init__(
+        self,
+        task: Task,
+        simulator: Simulator,
+        library: ClipLibrary,
+        act: Act,
+        seed: int = 0,
+        fitting: Fitting | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -31,12 +39,14 @@ class Drive:
             library: The clips.
             act: The policy.
             seed: Of the disturbances.
+            fitting: What makes the motions, per row of the library, for actions that add to it.
         """
         self.task, self.simulator, self.library, self._act = task, simulator, library, act
+        self._fitting = fitting
         self._observer = Observer(simulator.anatomy, task.observation, simulator.device)
         self._actuation = actuation(task.action, simulator)
         self._generator = torch.Generator().manual_seed(seed)
-        variation = task.disturbance.variation(simulator.anatomy, simulator.worlds, self._generator)
+        variation = variation_of(task, simulator.anatomy, simulator.worlds, self._generator)
         if variation is not None:
             simulator.vary(variation)
         self._start()
@@ -51,10 +61,16 @@ class Drive:
         before = body.muscle_excitation if self._before is None else self._before
         reference = self.library.at(clip, frame, self._observer.ahead)
         phase = (frame / (self.library.length[clip] - 1)).clamp(max=1.0).float()
-        moment = Moment(body, reference, before, phase)
+        following = self.library.start[clip] + torch.minimum(frame + 1, self.library.length[clip] - 1)
+        moment = Moment(
+            body, reference, before, phase, None if self._fitting is None else self._fitting.rows(following)
+        )
         self._seen.append(self._observer.read(moment))
         del self._seen[: -1 - self.task.disturbance.delay]
-        excitation = self._actuation.excite(self._act(self._seen[0]), moment)
+        if self._action is None or self._held == self.task.hold:
+            self._action, self._held = self._act(self._seen[0]), 0
+        self._held += 1
+        excitation = self._actuation.excite(self._action, moment)
         excitation = self.task.disturbance.noisy(excitation, self._generator)
         for segment, force in self._pushes.draw(self._generator).items():
             self.simulator.push(segment, force.to(self.simulator.device))
@@ -64,5 +80,7 @@ class Drive:
     def _start(self) -> None:
         self._seen: list[Tensor] = []
         self._before: Tensor | None = None
+        self._action: Tensor | None = None
+        self._held = 0
         interval = self.simulator.physics.interval
         self._pushes = Pushes(self.task.disturbance, self.simulator.anatomy, self.simulator.worlds, interval)

@@ -3,7 +3,7 @@
 body and reference -> Moment -> observation -> policy -> action -> excitation -> 10 ms -> Moment -> reward, end
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,10 +18,10 @@ from myotrack.simulate.perturb import Variation
 from myotrack.simulate.simulator import Simulator
 from myotrack.track.action import actuation
 from myotrack.track.disturb import Pushes
-from myotrack.track.moment import Moment
+from myotrack.track.moment import Fitting, Moment
 from myotrack.track.observe import Observer
 from myotrack.track.start import Starts
-from myotrack.track.task import Task
+from myotrack.track.task import Task, variation_of
 from myotrack.track.terminate import landmark_distance, lost
 
 PerWorld = Float[Tensor, "world"]
@@ -40,6 +40,19 @@ class Step:
     cut: Bool[Tensor, "world"]
     scores: dict[str, PerWorld]
 
+    def then(self, other: "Step") -> "Step":
+        """This and the next interval together: rewards add up; of episodes that are over nothing counts any more."""
+        over = self.failed | self.cut
+        scores = {name: torch.where(over, value, other.scores[name]) for name, value in self.scores.items()}
+        return Step(
+            other.observation,
+            torch.where(over[:, None], self.final, other.final),
+            self.reward + torch.where(over, 0.0, other.reward),
+            self.failed | (other.failed & ~over),
+            self.cut | (other.cut & ~over),
+            scores | {"failed": self.scores["failed"] + torch.where(over, 0.0, other.scores["failed"])},
+        )
+
 
 class TrackingEnv:
     """Worlds that follow clips by a task."""
@@ -49,7 +62,7 @@ class TrackingEnv:
         task: Task,
         simulator: Simulator,
         library: ClipLibrary,
-        activation: Float[Tensor, "row muscle"] | None = None,
+        fitting: Fitting | None = None,
         seed: int = 0,
         weight: Float[Tensor, "clip"] | None = None,
     ) -> None:
@@ -59,8 +72,8 @@ class TrackingEnv:
             task: What is to be done.
             simulator: The worlds, which belong to this env from now on.
             library: The clips, of the same body.
-            activation: With which muscles start, per row of the library (`start.fitting_activation`); at the task's
-                resting level if not given.
+            fitting: What makes the motion, per row of the library (`start.fitting`): with it muscles start, and some
+                actions add to it. At a resting level if not given.
             seed: Of everything that is drawn.
             weight: How often episodes begin in a frame of each clip (`start.Starts`).
 
@@ -78,7 +91,7 @@ class TrackingEnv:
         self.observer = Observer(self.anatomy, task.observation, self.device)
         self.actuation = actuation(task.action, simulator)
         self.starts = Starts(library, task.start, weight)
-        self._activation = activation
+        self._fitting = fitting
         self._generator = torch.Generator().manual_seed(seed)
         self._pushes = Pushes(task.disturbance, self.anatomy, self.worlds, simulator.physics.interval)
         self._variation: Variation | None = None
@@ -130,7 +143,7 @@ class TrackingEnv:
 
     def restart(self) -> Observation:
         """Begin a new episode in every world, whose parameters are drawn anew."""
-        self._vary(self.task.disturbance.variation(self.anatomy, self.worlds, self._generator))
+        self._vary(variation_of(self.task, self.anatomy, self.worlds, self._generator))
         self._begin(torch.ones(self.worlds, dtype=torch.bool, device=self.device))
         self._observation = self._seen(torch.ones(self.worlds, dtype=torch.bool, device=self.device))
         return self._observation
@@ -144,7 +157,22 @@ class TrackingEnv:
         return self.actuation.action(command)
 
     def step(self, action: Action) -> Step:
-        """Let one control interval pass."""
+        """Let as many control intervals pass as the task holds an action."""
+        step = self._live(action)
+        for _ in range(self.task.hold - 1):
+            step = step.then(self._live(action, step.failed | step.cut))
+        step = replace(step, reward=step.reward / self.task.hold)
+        ended = step.failed | step.cut
+        if bool(ended.any()):
+            self._begin(ended)
+            fresh = self._seen(ended)
+            self._observation = torch.where(ended[:, None], fresh, step.final)
+        else:
+            self._observation = step.final
+        return replace(step, observation=self._observation)
+
+    def _live(self, action: Action, over: Bool[Tensor, "world"] | None = None) -> Step:
+        """One control interval; worlds whose episode is over are left to themselves until they begin anew."""
         simulator = self.simulator
         # A world that stands still because it left the numbers has failed already, and started again.
         sent = self.actuation.excite(action, self.moment)
@@ -160,23 +188,19 @@ class TrackingEnv:
         terms = self.task.reward.terms(moment, self.anatomy)
         failed = lost(moment, self.anatomy, self.task.rule)
         # A lost world stands in its last good state, so its numbers are sound; it earns what that state is worth.
-        over = (self.frame >= self.library.length[self.clip] - 1) | (self._age >= round(self.task.longest * RATE))
-        cut = over & ~failed
-        ended = failed | over
+        finished = (self.frame >= self.library.length[self.clip] - 1) | (self._age >= round(self.task.longest * RATE))
+        cut = finished & ~failed
         landmark, root = landmark_distance(moment, self.anatomy)
         scores = {f"reward_{name}": value for name, value in terms.items()}
         scores |= {"landmark_error": landmark, "root_error": root}
         scores |= {"activation": moment.body.muscle_activation.mean(dim=1), "failed": failed.float()}
         reward = self.task.reward.total(terms)
-        self.starts.learn(self.clip, self.frame, failed)
-        final = self._seen(torch.zeros_like(ended))
-        if bool(ended.any()):
-            self._begin(ended)
-            fresh = self._seen(ended)
-            self._observation = torch.where(ended[:, None], fresh, final)
-        else:
-            self._observation = final
-        return Step(self._observation, final, reward, failed, cut, scores)
+        if over is None:
+            self.starts.learn(self.clip, self.frame, failed)
+        elif not bool(over.all()):
+            self.starts.learn(self.clip[~over], self.frame[~over], failed[~over])
+        final = self._seen(torch.zeros_like(failed))
+        return Step(final, final, reward, failed, cut, scores)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that decides what comes next."""
@@ -206,8 +230,10 @@ class TrackingEnv:
     def _look(self) -> Moment:
         """Body and reference together."""
         reference = self.library.at(self.clip, self.frame, self.observer.ahead)
-        phase = self.frame / (self.library.length[self.clip] - 1)
-        return Moment(self.simulator.body, reference, self._before, phase.float())
+        last = self.library.length[self.clip] - 1
+        following = self.library.start[self.clip] + torch.minimum(self.frame + 1, last)
+        fitting = None if self._fitting is None else self._fitting.rows(following)
+        return Moment(self.simulator.body, reference, self._before, (self.frame / last).float(), fitting)
 
     def _vary(self, variation: Variation | None) -> None:
         """Give worlds their parameters, or take them back."""
@@ -224,10 +250,10 @@ class TrackingEnv:
         self._age = torch.where(mask, 0, self._age)
         reference = self.library.at(self.clip, self.frame, (0,))
         row = self.library.start[self.clip] + self.frame
-        if self._activation is None:
+        if self._fitting is None:
             activation = torch.full_like(self._before, 0.02)
         else:
-            activation = self._activation[row].to(self._before.dtype)
+            activation = self._fitting.activation[row].to(self._before.dtype)
         self.simulator.reset(mask, reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0], activation)
         self._before = torch.where(mask[:, None], self.simulator.body.muscle_excitation, self._before)
         self._moment = None

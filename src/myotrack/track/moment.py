@@ -2,8 +2,24 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float, Int
+from torch import Tensor
+
 from myotrack.clips.library import Reference
 from myotrack.simulate.state import BodyState, Excitation, PerWorld
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What makes a reference's own accelerations, least effort first (`start.fitting`)."""
+
+    activation: Float[Tensor, "*row muscle"]
+    moment: Float[Tensor, "*row coordinate"]
+    """Of all muscles together [N m]; of a free root, what is missing [N m, N]."""
+
+    def rows(self, index: Int[Tensor, "some"]) -> "Fitting":
+        """Some of the rows."""
+        return Fitting(self.activation[index], self.moment[index])
 
 
 @dataclass(frozen=True)
@@ -17,3 +33,5 @@ class Moment:
     """What the muscles were told in the interval before the last one."""
     phase: PerWorld
     """Share of the clip that has passed, in [0, 1]."""
+    fitting: Fitting | None = None
+    """What would make the reference's accelerations one frame later, if that has been worked out."""

@@ -7,11 +7,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from myotrack.clips.clip import RATE
-from myotrack.clips.library import ClipLibrary
+from myotrack.clips.library import ClipLibrary, Reference
 from myotrack.simulate.simulator import Simulator
-from myotrack.simulate.state import Activation
+from myotrack.steer.grounded import Grounded
 from myotrack.track.action import Intent
-from myotrack.track.moment import Moment
+from myotrack.track.moment import Fitting, Moment
 
 EVERY = 5
 """Frames between those whose activations are worked out; between them they are interpolated. Tuned: 50 ms, in which an
@@ -111,36 +111,45 @@ class Starts:
         self.failure = torch.where(heard, kept, self.failure)
 
 
-def fitting_activation(simulator: Simulator, library: ClipLibrary) -> Float[Tensor, "row muscle"]:
-    """Activations that would make each frame of a library, least effort first; the simulator's worlds are reset.
+def fitting(simulator: Simulator, library: ClipLibrary) -> Fitting:
+    """Muscles and moments of each frame of a library, row by row; the simulator's worlds are reset.
 
-    For held bodies. The activations of a body on its own feet depend on what the floor does, and are left to `steer`.
+    A held body is asked by muscle control, one on its own feet with the floor that it stands on (`steer.grounded`).
     """
-    intent = Intent(simulator)
+    ask = Grounded(simulator).fit if simulator.anatomy.free else _Held(simulator).fit
     worlds, device = simulator.worlds, library.device
-    everywhere = torch.ones(worlds, dtype=torch.bool, device=simulator.device)
-    table = torch.zeros(len(library.table), simulator.anatomy.model.nu, device=device)
+    activation = torch.zeros(len(library.table), simulator.anatomy.model.nu, device=device)
+    moment = torch.zeros(len(library.table), simulator.anatomy.couplings.coordinate_size, device=device)
     for index, (first, frames) in enumerate(zip(library.start.tolist(), library.frames, strict=True)):
         wanted = [*range(0, frames - 1, EVERY), frames - 1]
         found = []
         for begin in range(0, len(wanted), worlds):
             rows = wanted[begin : begin + worlds]
             frame = torch.tensor(rows + [rows[-1]] * (worlds - len(rows)), device=device)
-            found.append(_activation(simulator, library, intent, everywhere, index, frame)[: len(rows)])
+            fit = ask(library.at(torch.full_like(frame, index), frame, (0, 1)))
+            found.append(torch.cat([fit.activation, fit.moment], dim=1)[: len(rows)].float())
         knots = torch.cat(found)
         at = torch.tensor(wanted, dtype=torch.float32, device=device)
         after = torch.searchsorted(at, torch.arange(frames, dtype=torch.float32, device=device)).clamp(min=1)
         share = (torch.arange(frames, device=device) - at[after - 1]) / (at[after] - at[after - 1])
-        table[first : first + frames] = torch.lerp(knots[after - 1], knots[after], share[:, None])
-    return table
+        between = torch.lerp(knots[after - 1], knots[after], share[:, None])
+        here = slice(first, first + frames)
+        activation[here], moment[here] = between.split([activation.shape[1], moment.shape[1]], dim=1)
+    return Fitting(activation, moment)
 
 
-def _activation(
-    simulator: Simulator, library: ClipLibrary, intent: Intent, everywhere: Tensor, clip: int, frame: Tensor
-) -> Activation:
-    reference = library.at(torch.full_like(frame, clip), frame, (0, 1))
-    rest = torch.zeros(simulator.worlds, simulator.anatomy.model.nu, device=simulator.device)
-    simulator.reset(everywhere, reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0], rest)
-    body = simulator.body
-    moment = Moment(body, reference, body.muscle_excitation, torch.zeros_like(body.time))
-    return intent.activation(moment).float()
+class _Held:
+    """Muscle control of a body that is held."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator, self._intent = simulator, Intent(simulator)
+
+    def fit(self, reference: Reference) -> Fitting:
+        """Muscles of the first frame of a reference, one per world."""
+        simulator = self._simulator
+        rest = torch.zeros(simulator.worlds, simulator.anatomy.model.nu, device=simulator.device)
+        everywhere = torch.ones(simulator.worlds, dtype=torch.bool, device=simulator.device)
+        simulator.reset(everywhere, reference.coordinate_pos[:, 0], reference.coordinate_vel[:, 0], rest)
+        body = simulator.body
+        plan = self._intent.plan(Moment(body, reference, body.muscle_excitation, torch.zeros_like(body.time)))
+        return Fitting(plan.activation, plan.moment)

@@ -20,7 +20,7 @@ from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.threads import Threads
 from myotrack.track.action import Direct, Intent
 from myotrack.track.env import TrackingEnv
-from myotrack.track.start import fitting_activation
+from myotrack.track.start import fitting
 from myotrack.train.clone import Clone, CloneIn, Store
 from myotrack.train.env import Command, Stage
 from myotrack.train.policy import Critic, Policy
@@ -182,12 +182,9 @@ def env_of(
     """Worlds of bodies that follow the clips."""
     simulator = simulator_of(anatomy, experiment.worlds, experiment.device)
     library = ClipLibrary.of(clips.learnt, anatomy, simulator.device)
-    activation = None
-    if not anatomy.free:
-        tell("finding the activations of every start", 0, 0)
-        activation = fitting_activation(simulator, library)
+    tell("finding the activations of every start", 0, 0)
     weight = torch.tensor(clips.weight) if clips.weight else None
-    return TrackingEnv(experiment.task, simulator, library, activation, experiment.seed, weight)
+    return TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), experiment.seed, weight)
 
 
 def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from myotrack.algebra.permutation import SignedPermutation, Symmetry
+from myotrack.algebra.permutation import Symmetry
 from myotrack.anatomy.model import Anatomy
+from myotrack.track.action import action_mirror
 from myotrack.track.observe import Observer
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import CheckpointError
@@ -63,9 +63,8 @@ class StoredPolicy:
         """
         self.check(anatomy)
         observer = Observer(anatomy, self.experiment.task.observation)
-        index = anatomy.mirror.muscle_index
-        symmetry = Symmetry(observer.mirror, SignedPermutation(index, torch.ones(len(index))))
-        policy = Policy(observer.size, len(index), self.experiment.policy, symmetry)
+        symmetry = Symmetry(observer.mirror, action_mirror(self.experiment.task.action, anatomy))
+        policy = Policy(observer.size, len(symmetry.action.index), self.experiment.policy, symmetry)
         self.fill(policy)
         return policy.eval()
 

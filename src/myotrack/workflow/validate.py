@@ -20,7 +20,7 @@ from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.state import Activation
 from myotrack.track.disturb import Disturbance
 from myotrack.track.drive import Act, Drive
-from myotrack.track.start import fitting_activation
+from myotrack.track.start import fitting
 from myotrack.train.policy import Policy
 from myotrack.validate.rollout import roll_out
 from myotrack.validate.scorecard import Scorecard
@@ -166,13 +166,13 @@ def judged(
         worlds = min(WORLDS, len(clips))
         simulator = simulator_of(anatomy.at(how.level), worlds, how.device)
         library = ClipLibrary.of(clips, simulator.anatomy, simulator.device)
-        table = None if anatomy.free else fitting_activation(simulator, library)
+        found = fitting(simulator, library)
         for acting in (MEAN, SAMPLED) if how.sampled else (MEAN,):
             act = policy.to(simulator.device).mean if acting == MEAN else _drawn(policy, seed)
-            drive = Drive(task, simulator, library, act, seed)
+            drive = Drive(task, simulator, library, act, seed, found)
             trials += roll_out(
                 simulator, library, drive,
-                start_activation=None if table is None else _started(table, library),
+                start_activation=_started(found.activation, library),
                 tell=lambda done, total, group=group: tell(f"performing {group}", done, total),
                 settings=grouped(group, acting, seed) | {"disturbance": _told(disturbed)},
                 origins={clip.name: clip.provenance for clip in clips},
