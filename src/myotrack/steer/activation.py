@@ -69,7 +69,7 @@ class ActivationLaw:
         """Activation one control interval later."""
         speed, sign = self._branch(excitation > activation)
         for _ in range(self.substeps):
-            activation = activation + speed * (0.5 + 1.5 * activation) ** sign * (excitation - activation)
+            activation = activation + speed * _power(0.5 + 1.5 * activation, sign) * (excitation - activation)
         return activation
 
     def reach(self, activation: PerMuscle) -> Reach:
@@ -109,8 +109,13 @@ class ActivationLaw:
         slope = torch.zeros_like(activation)
         for _ in range(self.substeps):
             factor = 0.5 + 1.5 * activation
-            rate = speed * factor**sign
+            rate = speed * _power(factor, sign)
             gap = excitation - activation
             slope = slope + rate * (1 + slope * (1.5 * sign * gap / factor - 1))
             activation = activation + rate * gap
         return activation, slope
+
+
+def _power(factor: Tensor, sign: Tensor) -> Tensor:
+    """A factor, or one over it; a general power takes ten times as long."""
+    return torch.where(sign > 0, factor, 1 / factor)

@@ -158,9 +158,9 @@ class TrackingEnv:
 
     def step(self, action: Action) -> Step:
         """Let as many control intervals pass as the task holds an action."""
-        step = self._live(action)
-        for _ in range(self.task.hold - 1):
-            step = step.then(self._live(action, step.failed | step.cut))
+        step = self._live(action, self.task.hold == 1)
+        for later in range(2, self.task.hold + 1):
+            step = step.then(self._live(action, later == self.task.hold, step.failed | step.cut))
         step = replace(step, reward=step.reward / self.task.hold)
         ended = step.failed | step.cut
         if bool(ended.any()):
@@ -171,8 +171,14 @@ class TrackingEnv:
             self._observation = step.final
         return replace(step, observation=self._observation)
 
-    def _live(self, action: Action, over: Bool[Tensor, "world"] | None = None) -> Step:
-        """One control interval; worlds whose episode is over are left to themselves until they begin anew."""
+    def _live(self, action: Action, last: bool, over: Bool[Tensor, "world"] | None = None) -> Step:
+        """One control interval; worlds whose episode is over are left to themselves until they begin anew.
+
+        Args:
+            action: Of every world.
+            last: Whether another action comes next; else nobody looks, unless an episode ends.
+            over: Worlds that wait.
+        """
         simulator = self.simulator
         # A world that stands still because it left the numbers has failed already, and started again.
         sent = self.actuation.excite(action, self.moment)
@@ -199,7 +205,8 @@ class TrackingEnv:
             self.starts.learn(self.clip, self.frame, failed)
         elif not bool(over.all()):
             self.starts.learn(self.clip[~over], self.frame[~over], failed[~over])
-        final = self._seen(torch.zeros_like(failed))
+        looked = last or bool((failed | cut).any())
+        final = self._seen(torch.zeros_like(failed)) if looked else self._observation
         return Step(final, final, reward, failed, cut, scores)
 
     def state(self) -> dict[str, Tensor]:

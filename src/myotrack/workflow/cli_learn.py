@@ -19,22 +19,26 @@ class TrainCommand:
     The exit status is 1 if learning was stopped or has diverged.
     """
 
-    recipe: Annotated[Literal["arms", "arms-ppo", "finetune"], tyro.conf.Positional]
+    recipe: Annotated[Literal["arms", "arms-ppo", "walk", "walk-torque", "distil", "finetune"], tyro.conf.Positional]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
+    'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
+    joints as strong as the muscles. 'distil': a network of excitations learns what a policy (--begin) of 'walk' does.
     'finetune': a policy (--begin) learns new clips in a minute."""
     out: Path
     """Folder of the run."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Clips to learn beside the built-in motions, made by `myotrack retarget`."""
-    test_share: float = 0.2
-    """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all."""
+    """Clips to learn, made by `myotrack retarget`: beside the built-in motions with arms, instead of them on feet."""
+    test_share: float | None = None
+    """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all. The recipe's
+    own if not given: 0.2 with arms, 0 with the others."""
     begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run or policy to begin with, for 'finetune'."""
+    """Run or policy to begin with, for 'finetune' and 'distil'."""
     fingers: bool = False
     """With moving fingers and their muscles: 126 instead of 64."""
-    level: Level = "original"
+    level: Level | None = None
     """Learn on a body with fitted muscle paths ('paths'), or on a minimal skeleton, too ('fast'): several times as many
-    steps per second. The policy is the same, and is judged on the original."""
+    steps per second. The policy is the same, and is judged on the original. The recipe's own if not given: the original
+    with arms, 'fast' with the others."""
     finish: float = 0.0
     """Share of the time, at the end, to learn on the original after another --level; trial and error after cloning then
     has the original alone."""

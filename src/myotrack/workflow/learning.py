@@ -18,15 +18,16 @@ from myotrack.clips.splits import split_by_subject
 from myotrack.clips.store import load as load_clip
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.threads import Threads
-from myotrack.track.action import Direct, Intent
+from myotrack.track.action import Direct, Intent, actuation
 from myotrack.track.env import TrackingEnv
+from myotrack.track.observe import Observer
 from myotrack.track.start import fitting
 from myotrack.train.clone import Clone, CloneIn, Store
-from myotrack.train.env import Command, Stage
+from myotrack.train.env import Command, Stage, Teacher
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.workflow.motions import is_clip
-from myotrack.workflow.policies import StoredPolicy
+from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.recipes import ClipChoice, Experiment
 
 LEARNT, STRANGE_BUILTIN, STRANGE_PERSON = "learnt clips", "held-out built-in clips", "held-out persons"
@@ -64,6 +65,32 @@ class MuscleTeacher:
     def __call__(self) -> Command:
         """The excitations that muscle control would send now."""
         return self._intent.excitation(self._env.moment)
+
+
+class PolicyTeacher:
+    """A policy with actions of another kind, asked about the worlds of an env: what it would tell the muscles."""
+
+    def __init__(self, env: TrackingEnv, stored: StoredPolicy, anatomy: Anatomy) -> None:
+        """Prepare.
+
+        Raises:
+            ValueError: The policy looks farther ahead than the env does, or at other frames.
+        """
+        task = stored.experiment.task
+        if task.observation.ahead != env.task.observation.ahead:
+            raise ValueError(
+                f"{stored.path}: this teacher looks {task.observation.ahead} frames ahead and its pupil "
+                f"{env.task.observation.ahead}; give them the same look-ahead."
+            )
+        self._env, self._policy = env, stored.network(anatomy).to(env.device)
+        self._observer = Observer(env.anatomy, task.observation, env.device)
+        self._actuation = actuation(task.action, env.simulator)
+
+    @torch.no_grad()
+    def __call__(self) -> Command:
+        """Excitations."""
+        moment = self._env.moment
+        return self._actuation.excite(self._policy.mean(self._observer.read(moment)), moment)
 
 
 def clip_groups(choice: ClipChoice, anatomy: Anatomy, tell: Callable[[str, int, int], None]) -> ClipGroups:
@@ -154,9 +181,10 @@ def lesson_of(
     Raises:
         ValueError: Clips or choices cannot be used; the message says which.
     """
-    if experiment.body == "full" and experiment.clone is not None:
+    if experiment.body == "full" and experiment.clone is not None and experiment.teacher is None:
         raise ValueError(
-            "Muscle control cannot teach the full body to stand on its own feet; the recipes are for --body arms."
+            "Muscle control cannot teach the full body to stand on its own feet; let it learn by trial and error, as "
+            "the recipe 'walk' does, or from a policy that did ('distil')."
         )
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
@@ -173,7 +201,12 @@ def lesson_of(
     policy = policy_of(experiment, env)
     if first is not None:
         first.fill(policy)
-    return Lesson(anatomy, clips, env, policy, stages_of(experiment, envs, policy, store))
+    taught = None if experiment.teacher is None else open_policy(experiment.teacher)
+
+    def teacher(of: TrackingEnv) -> Teacher:
+        return MuscleTeacher(of) if taught is None else PolicyTeacher(of, taught, anatomy)
+
+    return Lesson(anatomy, clips, env, policy, stages_of(experiment, envs, policy, teacher, store))
 
 
 def env_of(
@@ -194,13 +227,17 @@ def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:
 
 
 def stages_of(
-    experiment: Experiment, envs: dict[Level, TrackingEnv], policy: Policy, store: Store | None
+    experiment: Experiment,
+    envs: dict[Level, TrackingEnv],
+    policy: Policy,
+    teacher: Callable[[TrackingEnv], Teacher],
+    store: Store | None,
 ) -> tuple[Stage, ...]:
     """Cloning, trial and error, or both, in the worlds of each level."""
     env, stages = envs[experiment.level], list[Stage]()
     clone = None
     if experiment.clone is not None:
-        clone = Clone(env, MuscleTeacher(env), policy, replace(experiment.clone, seed=experiment.seed), store)
+        clone = Clone(env, teacher(env), policy, replace(experiment.clone, seed=experiment.seed), store)
     critic = None
     for part in experiment.parts:
         env = envs[part.level]
@@ -208,7 +245,7 @@ def stages_of(
         if part.way == "clone":
             assert clone is not None
             several = len(experiment.parts) > 1 and experiment.finish > 0
-            stages.append(CloneIn(clone, env, MuscleTeacher(env), f"clone{moved}") if several else clone)
+            stages.append(CloneIn(clone, env, teacher(env), f"clone{moved}") if several else clone)
             continue
         ppo = replace(experiment.ppo or PPOSettings(), seed=experiment.seed)
         if clone is None:

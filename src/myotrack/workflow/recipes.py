@@ -1,17 +1,33 @@
 """Recipes: what `myotrack train` learns, as values. A variant says only what is different.
 
 arms()                          both arms: built-in motions and a folder of clips, taught by muscle control
+walk()                          the whole body walks on its own feet, by trial and error
 replace(arms(), worlds=128)     the same with more worlds
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from myotrack.anatomy.levels import Level
 from myotrack.clips.builtin import varied
+from myotrack.track.action import Synergy, Torque
+from myotrack.track.observe import ObservationSettings
+from myotrack.track.reward import (
+    EffortCost,
+    LandmarkScore,
+    LandmarkTurnScore,
+    LandmarkVelocityScore,
+    PostureScore,
+    Reward,
+    RootScore,
+    SmoothnessCost,
+    VelocityScore,
+)
 from myotrack.track.task import Task
+from myotrack.track.terminate import Rule
 from myotrack.train.clone import CloneSettings
+from myotrack.train.networks import NetworkSettings
 from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
@@ -34,6 +50,8 @@ class ClipChoice:
     """Clips of recordings, made by `myotrack retarget`; some of the persons are kept for judging."""
     test_share: float = 0.2
     """Share of the recorded frames that is kept, whole persons at a time; 0 learns from all."""
+    instead: bool = False
+    """Whether recordings are learnt instead of the built-in motions, not beside them."""
     split_seed: int = 0
     """Another seed keeps other persons."""
     rehearsed: tuple[str, ...] = ()
@@ -86,6 +104,8 @@ class Experiment:
     """Mean reward per control step at which learning ends early."""
     begin: Path | None = None
     """Policy to begin with, for fine-tuning."""
+    teacher: Path | None = None
+    """Policy that is cloned, instead of muscle control; its actions may be of another kind."""
     rehearsed: int = 12
     """How many of the built-in motions that the first policy knew are learnt on, and as many of the recordings, so that
     they are not forgotten."""
@@ -128,6 +148,68 @@ def finetune() -> Experiment:
     return Experiment(recipe="finetune", clone=gentle, minutes=1.0)
 
 
+def walk() -> Experiment:
+    """The whole body learns one walk on its own feet: the built-in one, or a recording."""
+    return Experiment(
+        recipe="walk",
+        body="full",
+        level="fast",
+        clips=ClipChoice(("walk",), (), test_share=0.0, instead=True),
+        task=on_feet(Synergy()),
+        policy=PolicySettings(network=NetworkSettings(width=128), std=0.3, lowest_std=0.05, symmetric=True),
+        clone=None,
+        ppo=stepping(),
+        worlds=96,
+        minutes=45.0,
+    )
+
+
+def walk_torque() -> Experiment:
+    """The same by ideal joints as strong as the muscles: the torque-driven twin."""
+    return replace(walk(), recipe="walk-torque", task=on_feet(Torque()))
+
+
+def distil() -> Experiment:
+    """A network that gives excitations learns what a policy with actions of another kind does."""
+    gentle = CloneSettings(first_steps=100, steps=50, noise=0.2)
+    return Experiment(
+        recipe="distil", body="full", level="fast", clips=ClipChoice((), (), test_share=0.0),
+        policy=PolicySettings(std=0.1, lowest_std=0.02), clone=gentle, minutes=10.0,
+    )  # fmt: skip
+
+
+def on_feet(action: Synergy | Torque) -> Task:
+    """What a body on its own feet is to do.
+
+    The rule is tight: a foot that is caught by the floor brings a body down half a second later, and what was wrong is
+    found out the sooner the earlier an episode ends. Scores are wide, so that they tell falling from following.
+    """
+    reward = Reward(
+        posture=PostureScore(0.3, 0.3),
+        velocity=VelocityScore(0.1, 3.0),
+        root=RootScore(0.3, 0.2, 0.5),
+        landmark=LandmarkScore(0.3, 0.12),
+        landmark_turn=LandmarkTurnScore(0.1, 0.5),
+        landmark_velocity=LandmarkVelocityScore(0.1, 0.8),
+        effort=EffortCost(0.0),
+        smoothness=SmoothnessCost(0.0),
+    )
+    return Task(
+        action, ObservationSettings(activation=False), reward, rule=Rule(0.12, 0.30, "tight"), hold=HOLD,
+    )  # fmt: skip
+
+
+def stepping() -> PPOSettings:
+    """Trial and error of bodies on their own feet. Tuned: docs/training.md tells what each choice is for."""
+    return PPOSettings(
+        steps=12, epochs=8, gamma=0.97, divergence=0.05, actor=OptimiserSettings(rate=5e-4),
+    )  # fmt: skip
+
+
+HOLD = 3
+"""Control intervals for which a body on its own feet keeps an action: what is drawn anew every 10 ms moves nothing."""
+
+
 def anchored() -> PPOSettings:
     """Trial and error that does not forget what was cloned. Tuned: docs/training.md tells what each choice is for."""
     return PPOSettings(
@@ -136,4 +218,11 @@ def anchored() -> PPOSettings:
     )  # fmt: skip
 
 
-RECIPES = {"arms": arms, "arms-ppo": arms_ppo, "finetune": finetune}
+RECIPES = {
+    "arms": arms,
+    "arms-ppo": arms_ppo,
+    "walk": walk,
+    "walk-torque": walk_torque,
+    "distil": distil,
+    "finetune": finetune,
+}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from myotrack.track.action import Direct, Torque
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import Shards
 from myotrack.train.trainer import CHECKPOINTS, Budget, Outcome, Trainer
@@ -103,21 +104,28 @@ def chosen(command: "TrainCommand") -> Experiment:
         experiment = experiment_of_run(command.out)
     else:
         experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
-        experiment = replace(experiment, fingers=command.fingers, level=command.level, finish=command.finish)
+        level = command.level or experiment.level
+        experiment = replace(experiment, fingers=command.fingers, level=level, finish=command.finish)
         if command.symmetric:
             experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
         if command.worlds is not None:
             experiment = replace(experiment, worlds=command.worlds)
         if command.clips is not None:
-            clips = replace(experiment.clips, folder=command.clips, test_share=command.test_share)
+            share = experiment.clips.test_share if command.test_share is None else command.test_share
+            clips = replace(experiment.clips, folder=command.clips, test_share=share)
+            if clips.instead:
+                clips = replace(clips, builtin=(), judged=())
             experiment = replace(experiment, clips=clips)
-        if command.recipe == "finetune":
+        if command.recipe == "distil":
+            experiment = distilling(experiment, command.begin, command.clips)
+        elif command.recipe == "finetune":
             if command.symmetric:
-                raise ValueError("--symmetric is decided when a policy is first trained; 'finetune' keeps its network.")
+                raise ValueError("--symmetric is decided when a policy is first trained; fine-tuning keeps it.")
             experiment = fine_tuning(experiment, command.begin, command.clips)
         elif command.begin is not None:
             raise ValueError(
-                "--begin is for the recipe 'finetune'; the others begin with a network that knows nothing yet."
+                "--begin is for the recipes 'finetune' and 'distil'; the others begin with a network that knows nothing "
+                "yet."
             )
     bounds = {"minutes": command.minutes, "steps": command.steps, "target": command.target}
     given = {name: value for name, value in bounds.items() if value is not None}
@@ -156,6 +164,30 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         policy=first.experiment.policy,
         clips=choice,
         begin=first.path,
+    )
+
+
+def distilling(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
+    """A policy whose actions are of another kind is taught to a network of excitations, on the same motions.
+
+    Raises:
+        ValueError: The policy is not named, gives excitations itself, or its joints move without muscles.
+    """
+    if begin is None:
+        raise ValueError("There is nothing to distil: name a policy of the recipe 'walk' with --begin RUN.")
+    first = open_policy(begin)
+    kind = first.experiment.task.action
+    if isinstance(kind, Direct | Torque):
+        why = "gives excitations already" if isinstance(kind, Direct) else "moves joints without muscles"
+        raise ValueError(f"{begin}: this policy {why}; only one that asks muscles for moments can be distilled.")
+    task = replace(first.experiment.task, action=Direct(), hold=1)
+    return replace(
+        experiment,
+        body=first.experiment.body,
+        fingers=first.experiment.fingers,
+        task=replace(task, observation=replace(task.observation, activation=True)),
+        clips=first.experiment.clips if clips is None else experiment.clips,
+        teacher=first.path,
     )
 
 
