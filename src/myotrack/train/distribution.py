@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from myotrack.train.team import ALONE, Team
+
 _LOG_2_PI = math.log(2 * math.pi)
 
 
@@ -18,10 +20,10 @@ class Gaussian:
     log_std: Float[Tensor, "action"]
     """Natural logarithm of the standard deviation."""
 
-    def sample(self, generator: torch.Generator) -> Float[Tensor, "*batch action"]:
-        """Draw once from each; gradients do not pass."""
+    def sample(self, generator: torch.Generator, team: Team = ALONE) -> Float[Tensor, "*batch action"]:
+        """Draw once from each; gradients do not pass. The first axis is that of the worlds of this process."""
         mean = self.mean.detach()
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+        noise = team.drawn(mean.shape, generator, mean.dtype)
         return mean + self.log_std.detach().exp() * noise
 
     def log_prob(self, action: Float[Tensor, "*batch action"]) -> Float[Tensor, "*batch"]:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from myotrack.algebra.permutation import SignedPermutation
 from myotrack.train.networks import Mirror
+from myotrack.train.team import ALONE, Team
 
 CLIP = 10.0
 """Normalised numbers end here, so that one wild feature cannot drown the others. Tuned: a normal number is beyond 10
@@ -50,13 +51,13 @@ class Normaliser(nn.Module):
         return torch.where(self.count > 0, spread, torch.ones_like(spread))
 
     @torch.no_grad()
-    def update(self, rows: Float[Tensor, "*batch feature"]) -> None:
-        """Add rows to what has been seen."""
+    def update(self, rows: Float[Tensor, "*batch feature"], team: Team = ALONE) -> None:
+        """Add rows to what has been seen, those of all processes of a team, which have equally many."""
         rows = rows.reshape(-1, rows.shape[-1]).double()
         if not len(rows):
             return
-        count, mean = float(len(rows)), rows.mean(dim=0)
-        squares = (rows - mean).square().sum(dim=0)
+        count, mean = float(len(rows) * team.size), team.sum(rows.mean(dim=0)) / team.size
+        squares = team.sum((rows - mean).square().sum(dim=0))
         if self.mirror is not None:
             index, other = self.mirror.index, self.mirror(mean)
             squares = squares + squares[index] + (mean - other).square() * (count / 2)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from myotrack.train.env import Diverged, State
 from myotrack.train.muon import Muon
 from myotrack.train.networks import Residual
+from myotrack.train.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class OptimiserSettings:
 class Optimiser:
     """Moves the parameters of some modules."""
 
-    def __init__(self, modules: Mapping[str, nn.Module], settings: OptimiserSettings) -> None:
+    def __init__(self, modules: Mapping[str, nn.Module], settings: OptimiserSettings, team: Team = ALONE) -> None:
         """Prepare; no parameter is touched.
 
         Args:
             modules: By name, for errors and the state. Parameters that need no gradient are left out.
             settings: How to move.
+            team: Whose gradients are added up.
         """
+        self._team = team
         named = {
             f"{name}.{key}": weight for name, module in modules.items() for key, weight in module.named_parameters()
         }
@@ -81,6 +84,7 @@ class Optimiser:
         Raises:
             Diverged: A gradient is not finite. Nothing has moved.
         """
+        self._add_up()
         found = [weight.grad for weight in self._parameters.values() if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm(found)
         length = float(norm)
@@ -124,6 +128,18 @@ class Optimiser:
                 if id(weight) in mine:
                     optimiser.state[weight] = {key: value.clone().to(weight.device) for key, value in kept.items()}
         self.set_rate(float(state["rate"]))
+
+    def _add_up(self) -> None:
+        """Let every process have the sum of all gradients, in one message; who has none adds nothing."""
+        if self._team.size == 1:
+            return
+        weights = list(self._parameters.values())
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        total = self._team.sum(torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None]))
+        for weight, part in zip(weights, total.split([weight.numel() for weight in weights]), strict=True):
+            weight.grad = part.view_as(weight)
 
     def _worst(self) -> str:
         """The first parameter whose gradient is not finite, or the longest one."""

@@ -11,6 +11,7 @@ from myotrack.train.distribution import Gaussian
 from myotrack.train.env import Symmetry
 from myotrack.train.networks import Mirror, NetworkSettings, Residual
 from myotrack.train.normalise import Normaliser
+from myotrack.train.team import ALONE, Team
 
 _FIRST_GAIN = 0.01
 """Of the last layer of a new policy: its actions begin at the bias. Source: Andrychowicz et al. (2021),
@@ -166,10 +167,10 @@ class Critic(nn.Module):
         return ((value - self.values.mean) / self.values.std).float()
 
     @torch.no_grad()
-    def rescale(self, value: Float[Tensor, "*batch"]) -> None:
-        """Add values to those that decide the scale; what the critic says of any observation stays the same."""
+    def rescale(self, value: Float[Tensor, "*batch"], team: Team = ALONE) -> None:
+        """Add a team's values to those that decide the scale; what the critic says of an observation stays the same."""
         mean, std = self.values.mean.clone(), self.values.std
-        self.values.update(value[..., None])
+        self.values.update(value[..., None], team)
         shift, ratio = (mean - self.values.mean) / self.values.std, std / self.values.std
         self.network.last.weight *= ratio
         self.network.last.bias.copy_(self.network.last.bias * ratio + shift)

@@ -6,7 +6,7 @@ collect -> advantages -> epochs of minibatches (actor: clipped gain, entropy, an
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -19,6 +19,7 @@ from myotrack.train.normalise import Normaliser
 from myotrack.train.optimise import Optimiser, OptimiserSettings
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.rollout import Gathered, Rollout, Rows, collect
+from myotrack.train.team import ALONE, Team
 
 Anchor = Callable[[int, torch.Generator], tuple[Observation, Command]]
 """Draws so many observations, each with the command that is right there. The generator lives on the worlds' device."""
@@ -134,6 +135,7 @@ class PPO:
         settings: PPOSettings = PPOSettings(),
         anchor: Anchor | None = None,
         name: str = "ppo",
+        team: Team = ALONE,
     ) -> None:
         """Prepare; worlds go on from where they are.
 
@@ -144,6 +146,7 @@ class PPO:
             settings: How.
             anchor: What the policy should not forget; needed if it has a weight.
             name: For logs and checkpoints.
+            team: Processes that learn this policy together, each in as many worlds.
 
         Raises:
             ValueError: The anchor has a weight and is not given, or there are fewer rows than minibatches.
@@ -155,10 +158,10 @@ class PPO:
                 f"{settings.steps} steps of {env.worlds} worlds cannot be cut into {settings.minibatches} minibatches."
             )
         self.env, self.policy, self.critic, self.settings, self.name = env, policy, critic, settings, name
-        self._anchor = anchor
+        self._anchor, self._team = anchor, team
         self._generator = torch.Generator(env.device).manual_seed(settings.seed)
-        self._actor_optimiser = Optimiser({"policy": policy}, settings.actor)
-        self._critic_optimiser = Optimiser({"critic": critic}, settings.critic)
+        self._actor_optimiser = Optimiser({"policy": policy}, settings.actor, team)
+        self._critic_optimiser = Optimiser({"critic": critic}, settings.critic, team)
         self._rollout = Rollout.allocate(env, settings.steps)
         self._steps, self._rollouts = 0, 0
         self._age = torch.zeros(env.worlds, dtype=torch.int64, device=env.device)
@@ -201,7 +204,7 @@ class PPO:
             self._learn_scale(self._normalisers())
         self._rollouts += 1
         self._demand_finite()
-        reward = float(self._rollout.reward.mean())
+        reward = float(self._team.mean(self._rollout.reward))
         end = time.perf_counter()
         return gathered.scores | told | {
             "steps": float(self._steps - steps),
@@ -248,8 +251,8 @@ class PPO:
     def _gather(self) -> tuple[Gathered, float]:
         """Fill the rollout; tells how long episodes were."""
         with self._precision():
-            gathered = collect(self.env, self.policy, self.critic, self._rollout, self._generator)
-        self._steps += self._rollout.reward.numel()
+            gathered = collect(self.env, self.policy, self.critic, self._rollout, self._generator, self._team)
+        self._steps += self._rollout.reward.numel() * self._team.size
         ended = self._rollout.failed | self._rollout.cut
         lengths = []
         for row in ended:
@@ -257,7 +260,8 @@ class PPO:
             lengths.append(self._age[row])
             self._age = torch.where(row, 0, self._age)
         done = torch.cat(lengths)
-        return gathered, float((done if len(done) else self._age).float().mean())
+        nobody = not self._team.any(bool(len(done)))
+        return gathered, float(self._team.mean((self._age if nobody else done).float()))
 
     def _normalisers(self) -> list[Normaliser]:
         """Those of observations; one that is shared, once."""
@@ -267,27 +271,26 @@ class PPO:
     def _learn_scale(self, normalisers: list[Normaliser]) -> None:
         """Let normalisers see the rollout."""
         for normaliser in normalisers:
-            normaliser.update(self._rollout.observation)
+            normaliser.update(self._rollout.observation, self._team)
 
     def _learn(self) -> dict[str, float]:
         """Move actor and critic by the rollout."""
         settings = self.settings
         rows = self._rollout.rows(settings.gamma, settings.lam)
-        missed = (rows.target - rows.value).var() / rows.target.var().clamp(min=torch.finfo(torch.float32).tiny)
-        self.critic.rescale(rows.target)
-        spread = rows.advantage.std().clamp(min=torch.finfo(torch.float32).tiny)
-        rows = replace(rows, advantage=(rows.advantage - rows.advantage.mean()) / spread)
+        team, tiny = self._team, torch.finfo(torch.float32).tiny
+        missed = (team.spread(rows.target - rows.value) / team.spread(rows.target).clamp(min=tiny)).square()
+        self.critic.rescale(rows.target, team)
+        spread = team.spread(rows.advantage).clamp(min=tiny)
+        rows = replace(rows, advantage=(rows.advantage - team.mean(rows.advantage)) / spread)
         if self._mirror is not None:
             rows = rows.joined(self._mirrored(rows, self._mirror))
         log_std = self._spread()
         warm = self._rollouts < settings.warm_up
         moving, anchored = not warm, []
         for _ in range(settings.epochs):
-            order = torch.randperm(len(rows), generator=self._generator, device=self.env.device)
-            for index in order.chunk(settings.minibatches):
-                batch = rows.take(index)
-                self._move_critic(batch)
-                moving = moving and self._move_actor(batch, log_std, anchored)
+            for batch, share in self._minibatches(rows):
+                self._move_critic(batch, share)
+                moving = moving and self._move_actor(batch, share, log_std, anchored)
         if warm:
             return {"value_error": float(missed), "divergence": 0.0}
         divergence = self._moved(rows, log_std)
@@ -295,14 +298,32 @@ class PPO:
         told = {"value_error": float(missed), "divergence": divergence}
         return told | ({"anchor": sum(anchored) / len(anchored)} if anchored else {})
 
-    def _move_actor(self, batch: Rows, log_std: Float[Tensor, "action"], anchored: list[float]) -> bool:
+    def _minibatches(self, rows: Rows) -> Iterator[tuple[Rows, float]]:
+        """All steps in pieces, in an order by chance: this process's part of each, and its share of the piece."""
+        count = len(rows) * self._team.size
+        order = torch.randperm(count, generator=self._generator, device=self.env.device)
+        for index in order.chunk(self.settings.minibatches):
+            mine = self._team.mine(index, self.env.worlds)
+            yield rows.take(mine), len(mine) / len(index)
+
+    def _move_actor(self, batch: Rows, share: float, log_std: Float[Tensor, "action"], anchored: list[float]) -> bool:
         """One step of the policy, unless it has gone too far from the one that acted; tells whether it may go on."""
         settings = self.settings
         with self._precision():
             chances = self.policy.distribution(batch.observation)
         gone = Gaussian(batch.mean, log_std).divergence(Gaussian(chances.mean.detach(), chances.log_std.detach()))
-        if float(gone.mean()) > _STOP * settings.divergence:
+        if float(self._team.mean(gone)) > _STOP * settings.divergence:
             return False
+        self._actor_optimiser.zero_grad()
+        if share:
+            self._loss(batch, chances, anchored).mul(share).backward()
+        self._actor_optimiser.step()
+        self.policy.bound()
+        return True
+
+    def _loss(self, batch: Rows, chances: Gaussian, anchored: list[float]) -> Float[Tensor, ""]:
+        """Of the policy."""
+        settings = self.settings
         loss = -clipped_gain(chances.log_prob(batch.action), batch.log_prob, batch.advantage, settings.clip)
         loss = loss - settings.entropy * chances.entropy()
         if self._anchor is not None and settings.anchor > 0:
@@ -312,13 +333,9 @@ class PPO:
             apart = (self.env.command(mean) - command).square().mean()
             loss = loss + settings.anchor * 0.5 ** (self._steps / settings.anchor_half_life) * apart
             anchored.append(float(apart.detach()))
-        self._actor_optimiser.zero_grad()
-        loss.backward()
-        self._actor_optimiser.step()
-        self.policy.bound()
-        return True
+        return loss
 
-    def _move_critic(self, batch: Rows) -> None:
+    def _move_critic(self, batch: Rows, share: float) -> None:
         """One step of the critic."""
         with self._precision():
             said = self.critic(batch.observation)
@@ -329,7 +346,8 @@ class PPO:
             near = before + (said - before).clamp(-self.settings.value_clip, self.settings.value_clip)
             error = torch.maximum(error, (near - wanted).square())
         self._critic_optimiser.zero_grad()
-        (0.5 * error.mean()).backward()
+        if share:
+            (0.5 * share * error.mean()).backward()
         self._critic_optimiser.step()
 
     @torch.no_grad()
@@ -345,11 +363,10 @@ class PPO:
     @torch.no_grad()
     def _moved(self, rows: Rows, log_std: Float[Tensor, "action"]) -> float:
         """How far the policy is from the one that acted, over as many rows as a minibatch has."""
-        order = torch.randperm(len(rows), generator=self._generator, device=self.env.device)
-        some = rows.take(order.chunk(self.settings.minibatches)[0])
+        some, _ = next(self._minibatches(rows))
         with self._precision():
             chances = self.policy.distribution(some.observation)
-        return float(Gaussian(some.mean, log_std).divergence(chances).mean())
+        return float(self._team.mean(Gaussian(some.mean, log_std).divergence(chances)))
 
     @torch.no_grad()
     def _spread(self) -> Float[Tensor, "action"]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from myotrack.train.env import Diverged, Env, Transition
 from myotrack.train.policy import Critic, Policy
+from myotrack.train.team import ALONE, Team
 
 PerStep = Float[Tensor, "step world"]
 
@@ -136,7 +137,9 @@ class Gathered:
 
 
 @torch.no_grad()
-def collect(env: Env, policy: Policy, critic: Critic, rollout: Rollout, generator: torch.Generator) -> Gathered:
+def collect(
+    env: Env, policy: Policy, critic: Critic, rollout: Rollout, generator: torch.Generator, team: Team = ALONE
+) -> Gathered:
     """Let the policy act in all worlds, from where they are, and write down what happens.
 
     Args:
@@ -145,6 +148,7 @@ def collect(env: Env, policy: Policy, critic: Critic, rollout: Rollout, generato
         critic: Says what instants are worth.
         rollout: To be filled.
         generator: Of the chance, on the device of the worlds.
+        team: Processes that draw together.
 
     Raises:
         Diverged: An observation or a reward is not finite, or a network makes something of it that is not.
@@ -155,7 +159,7 @@ def collect(env: Env, policy: Policy, critic: Critic, rollout: Rollout, generato
     for step in range(rollout.steps):
         _demand_finite("observes", observation, step)
         chances = policy.distribution(observation)
-        action = chances.sample(generator)
+        action = chances.sample(generator, team)
         rollout.observation[step], rollout.action[step], rollout.mean[step] = observation, action, chances.mean
         rollout.log_prob[step], rollout.value[step] = chances.log_prob(action), critic.value(observation)
         _demand_finite("acts with", action, step)
@@ -179,7 +183,7 @@ def collect(env: Env, policy: Policy, critic: Critic, rollout: Rollout, generato
     _demand_finite("observes", observation, rollout.steps)
     after = torch.cat([rollout.value[1:], critic.value(observation)[None]])
     rollout.following.copy_(torch.where(rollout.cut, rollout.following, after))
-    scores = {name: float(total) / rollout.steps for name, total in totals.items()}
+    scores = {name: float(team.mean(total)) / rollout.steps for name, total in totals.items()}
     return Gathered(scores, seconds, time.perf_counter() - start - seconds)
 
 

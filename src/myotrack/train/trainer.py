@@ -22,6 +22,7 @@ from myotrack.train import checkpoint
 from myotrack.train.checkpoint import CheckpointError
 from myotrack.train.env import Diverged, Stage, State
 from myotrack.train.log import RunLog
+from myotrack.train.team import ALONE, Team
 
 CHECKPOINTS, LAST, BEST, LOCK = "checkpoints", f"last{checkpoint.SUFFIX}", f"best{checkpoint.SUFFIX}", ".lock"
 EVERY = 30.0
@@ -137,6 +138,7 @@ class Trainer:
         folder: Path,
         about: dict[str, Any],
         every: float = EVERY,
+        team: Team = ALONE,
     ) -> None:
         """Prepare; nothing is written.
 
@@ -145,10 +147,12 @@ class Trainer:
             folder: Of the run.
             about: Goes into the header of every checkpoint.
             every: Longest time between two checkpoints [s].
+            team: Processes that go through the same stages, each in a folder of its own; one that stops stops all.
         """
         if not stages:
             raise ValueError("There is nothing to learn by; give at least one stage.")
         self._stages, self._folder, self._about, self._every = stages, folder, about, every
+        self._team = team
         self._count = _Count()
         self._pending: tuple[State, dict[str, Any]] | None = None
         self._stop = False
@@ -217,7 +221,7 @@ class Trainer:
         with RunLog(self._folder, self._count.rows) as log:
             try:
                 self._take(log, tell)
-                while self._count.stage + 1 < len(self._stages) and not self._stop:
+                while self._count.stage + 1 < len(self._stages) and not self._team.any(self._stop):
                     self._next()
                     self._take(log, tell)
             except Diverged as error:
@@ -225,7 +229,7 @@ class Trainer:
                 where = f"{self.last}; --resume goes on from there" if self.last.exists() else "the beginning"
                 trouble = str(error).strip().rstrip(".")
                 return self._outcome("diverged", f"Learning diverged ({trouble}), and the last good state is {where}.")
-        if self._stop:
+        if self._team.any(self._stop):
             return self._outcome("stopped", "Learning was stopped; --resume goes on.")
         return self._outcome("finished", "Learning is finished.")
 
@@ -234,7 +238,7 @@ class Trainer:
         count = self._count
         stage, budget = self._stages[count.stage]
         saved = time.monotonic()
-        while not self._stop and not _used_up(budget, count):
+        while not self._team.any(self._stop or _used_up(budget, count)):
             clock = time.monotonic()
             told = stage.advance()
             took = time.monotonic() - clock
@@ -249,7 +253,7 @@ class Trainer:
             if count.score is not None and (count.kept is None or count.score > count.kept):
                 count.kept = count.score
                 self._pending = self._snapshot()
-            if time.monotonic() - saved > self._every:
+            if self._team.any(time.monotonic() - saved > self._every):
                 self._save()
                 saved = time.monotonic()
             left, share = _left(budget, count)

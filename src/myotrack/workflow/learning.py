@@ -26,12 +26,16 @@ from myotrack.train.clone import Clone, CloneIn, Store
 from myotrack.train.env import Command, Stage, Teacher
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.ppo import PPO, PPOSettings
+from myotrack.train.team import ALONE, Team
 from myotrack.workflow.motions import is_clip
 from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.recipes import ClipChoice, Experiment
+from myotrack.workflow.retarget import cores
 
 LEARNT, STRANGE_BUILTIN, STRANGE_PERSON = "learnt clips", "held-out built-in clips", "held-out persons"
 """Groups of clips that are judged apart."""
+_APART = 7919
+"""Between the seeds of the worlds of two processes."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +159,13 @@ def clips_in(folder: Path, anatomy: Anatomy) -> list[Clip]:
     return found
 
 
-def simulator_of(anatomy: Anatomy, worlds: int, device: str) -> Simulator:
-    """Worlds on the CPU or a GPU."""
+def simulator_of(anatomy: Anatomy, worlds: int, device: str, neighbours: int = 1) -> Simulator:
+    """Worlds on the CPU or a GPU; `neighbours` processes share the cores."""
     if device == "cuda":
         from myotrack.simulate.warp import Warp
 
         return Warp(anatomy, worlds)
-    return Threads(anatomy, worlds)
+    return Threads(anatomy, worlds, threads=0 if neighbours == 1 else max(1, cores() // neighbours))
 
 
 def lesson_of(
@@ -169,6 +173,7 @@ def lesson_of(
     tell: Callable[[str, int, int], None],
     store: Store | None = None,
     first: StoredPolicy | None = None,
+    team: Team = ALONE,
 ) -> Lesson:
     """Put everything together; nothing has learnt yet.
 
@@ -177,6 +182,7 @@ def lesson_of(
         tell: Called with what is being done.
         store: Keeps what the teacher said.
         first: What the policy knows in the beginning.
+        team: Processes that learn together; the experiment's worlds are those of each.
 
     Raises:
         ValueError: Clips or choices cannot be used; the message says which.
@@ -186,6 +192,8 @@ def lesson_of(
             "Muscle control cannot teach the full body to stand on its own feet; let it learn by trial and error, as "
             "the recipe 'walk' does, or from a policy that did ('distil')."
         )
+    if team.size > 1 and experiment.clone is not None:
+        raise ValueError("Cloning is done by one process; several learn together by trial and error only.")
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
     # Motions are made for the original body, whose segments all have names.
@@ -196,7 +204,7 @@ def lesson_of(
     envs: dict[Level, TrackingEnv] = {}
     for part in experiment.parts:
         if part.level not in envs:
-            envs[part.level] = env_of(experiment, anatomy.at(part.level), clips, tell)
+            envs[part.level] = env_of(experiment, anatomy.at(part.level), clips, tell, team)
     env = envs[experiment.level]
     policy = policy_of(experiment, env)
     if first is not None:
@@ -206,18 +214,23 @@ def lesson_of(
     def teacher(of: TrackingEnv) -> Teacher:
         return MuscleTeacher(of) if taught is None else PolicyTeacher(of, taught, anatomy)
 
-    return Lesson(anatomy, clips, env, policy, stages_of(experiment, envs, policy, teacher, store))
+    return Lesson(anatomy, clips, env, policy, stages_of(experiment, envs, policy, teacher, store, team))
 
 
 def env_of(
-    experiment: Experiment, anatomy: Anatomy, clips: ClipGroups, tell: Callable[[str, int, int], None]
+    experiment: Experiment,
+    anatomy: Anatomy,
+    clips: ClipGroups,
+    tell: Callable[[str, int, int], None],
+    team: Team = ALONE,
 ) -> TrackingEnv:
-    """Worlds of bodies that follow the clips."""
-    simulator = simulator_of(anatomy, experiment.worlds, experiment.device)
+    """Worlds of bodies that follow the clips; each process of a team draws its own episodes."""
+    simulator = simulator_of(anatomy, experiment.worlds, experiment.device, team.neighbours)
     library = ClipLibrary.of(clips.learnt, anatomy, simulator.device)
     tell("finding the activations of every start", 0, 0)
     weight = torch.tensor(clips.weight) if clips.weight else None
-    return TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), experiment.seed, weight)
+    seed = experiment.seed + _APART * team.rank
+    return TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), seed, weight)
 
 
 def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:
@@ -232,6 +245,7 @@ def stages_of(
     policy: Policy,
     teacher: Callable[[TrackingEnv], Teacher],
     store: Store | None,
+    team: Team = ALONE,
 ) -> tuple[Stage, ...]:
     """Cloning, trial and error, or both, in the worlds of each level."""
     env, stages = envs[experiment.level], list[Stage]()
@@ -255,7 +269,7 @@ def stages_of(
             size, network = env.observation_size, experiment.policy.network
             critic = Critic(size, network, symmetry, policy.normaliser, experiment.seed + 1).to(env.device)
         draw = None if clone is None else clone.draw
-        stages.append(PPO(env, policy, critic, ppo, draw, f"ppo{moved}"))
+        stages.append(PPO(env, policy, critic, ppo, draw, f"ppo{moved}", team))
     return tuple(stages)
 
 

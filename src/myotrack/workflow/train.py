@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from myotrack.track.action import Direct, Torque
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import Shards
+from myotrack.train.team import ALONE, Team
 from myotrack.train.trainer import CHECKPOINTS, Budget, Outcome, Trainer
 from myotrack.train.trainer import Progress as Advance
 from myotrack.workflow.learning import Lesson, lesson_of, one_thread
@@ -44,6 +45,8 @@ NEW_SHARE = 0.5
 """Of the episodes in fine-tuning, that begin in what is new; the others rehearse."""
 SEED_FOLDER = "seed-"
 """What the folders of several seeds begin with."""
+RANKS = "ranks"
+"""Folder of a run where other processes of a team keep where they are."""
 QUIET = 10.0
 """Seconds between two lines where nobody looks at a bar."""
 Tell = Callable[[str, int, int], None]
@@ -54,23 +57,32 @@ def train(command: "TrainCommand") -> int:
     told = []
     for each in seeded(command):
         experiment = chosen(each)
-        with progress() as (tell, advance):
-            outcome = learn(experiment, each.out, tell, advance, each.resume, each.force)
-        speed = outcome.steps / outcome.seconds if outcome.seconds else math.nan
-        told.append({
-            "out": str(each.out), "how": outcome.how, "words": outcome.words, "seconds": outcome.seconds,
-            "steps": outcome.steps, "steps_per_s": speed, "policy": str(each.out / POLICY),
-        })  # fmt: skip
-        if not command.json:
-            pace = f"{outcome.steps:,} control steps in {outcome.seconds:.0f} s, {speed:,.0f} per second."
-            print(f"{outcome.words} {pace}\nPolicy: {each.out / POLICY}")
+        team = Team.found(experiment.device)
+        with progress(shown=not team.rank) as (tell, advance):
+            outcome = learn(experiment, each.out, tell, advance, each.resume, each.force, team)
+        if not team.rank:  # The first process speaks for all.
+            told.append(told_of(outcome, each.out))
+            if not command.json:
+                pace = f"{outcome.steps:,} steps in {outcome.seconds:.0f} s, {told[-1]['steps_per_s']:,.0f} per second."
+                print(f"{outcome.words} {pace}\nPolicy: {each.out / POLICY}")
         if outcome.how == "stopped":
             break
+    if not told:
+        return 0
     if command.json:
         print_json(told[0] if command.seeds == 1 else {"runs": told})
     else:
         print(f"How good it is: myotrack validate {command.out}")
     return 0 if all(one["how"] == "finished" for one in told) else 1
+
+
+def told_of(outcome: Outcome, out: Path) -> dict[str, Any]:
+    """How it went, for programs."""
+    speed = outcome.steps / outcome.seconds if outcome.seconds else math.nan
+    return {
+        "out": str(out), "how": outcome.how, "words": outcome.words, "seconds": outcome.seconds,
+        "steps": outcome.steps, "steps_per_s": speed, "policy": str(out / POLICY),
+    }  # fmt: skip
 
 
 def seeded(command: "TrainCommand") -> list["TrainCommand"]:
@@ -120,12 +132,12 @@ def chosen(command: "TrainCommand") -> Experiment:
             experiment = distilling(experiment, command.begin, command.clips)
         elif command.recipe == "finetune":
             if command.symmetric:
-                raise ValueError("--symmetric is decided when a policy is first trained; fine-tuning keeps it.")
+                raise ValueError("--symmetric is decided when a policy is first trained; 'finetune' keeps it.")
             experiment = fine_tuning(experiment, command.begin, command.clips)
         elif command.begin is not None:
             raise ValueError(
-                "--begin is for the recipes 'finetune' and 'distil'; the others begin with a network that knows nothing "
-                "yet."
+                "--begin is for the recipes 'finetune' and 'distil'; the others begin with a network that knows "
+                "nothing yet."
             )
     bounds = {"minutes": command.minutes, "steps": command.steps, "target": command.target}
     given = {name: value for name, value in bounds.items() if value is not None}
@@ -216,6 +228,7 @@ def learn(
     advance: Callable[[Advance], None],
     resume: bool = False,
     force: bool = False,
+    team: Team = ALONE,
 ) -> Outcome:
     """Put everything together, learn, and write the policy.
 
@@ -225,13 +238,17 @@ def learn(
         OSError: The run cannot be written.
     """
     one_thread()
+    if team.rank:
+        # The first process keeps the run; the others keep what they need to go on.
+        folder = folder / RANKS / str(team.rank)
     first = None if experiment.begin is None or resume else open_policy(experiment.begin)
     if not resume:
         check_place(folder, force)
+    team.any(False)  # Nobody writes before all have looked.
     store = Shards(folder / CHECKPOINTS / ROWS)
-    lesson = lesson_of(experiment, tell, store if experiment.clone is not None else None, first)
+    lesson = lesson_of(experiment, tell, store if experiment.clone is not None else None, first, team)
     about = about_policy(experiment, lesson)
-    trainer = Trainer(list(zip(lesson.stages, budgets(experiment), strict=True)), folder, about)
+    trainer = Trainer(list(zip(lesson.stages, budgets(experiment), strict=True)), folder, about, team=team)
     if resume:
         trainer.resume()
     outcome = trainer.run(advance, None if resume else lambda: begin(folder, experiment, lesson))
@@ -285,11 +302,11 @@ def budgets(experiment: Experiment) -> list[Budget]:
 
 
 @contextmanager
-def progress() -> Iterator[tuple[Tell, Callable[[Advance], None]]]:
+def progress(shown: bool = True) -> Iterator[tuple[Tell, Callable[[Advance], None]]]:
     """A line that tells how far learning is; where nobody looks, a plain one now and then."""
     console = errors()
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
         task = bar.add_task("", total=None)
         clock = [-math.inf]
 
@@ -299,7 +316,7 @@ def progress() -> Iterator[tuple[Tell, Callable[[Advance], None]]]:
         def advance(now: Advance) -> None:
             words = line_of(now)
             bar.update(task, description=words, completed=1000 * now.share, total=1000)
-            if not console.is_terminal and time.monotonic() - clock[0] > QUIET:
+            if shown and not console.is_terminal and time.monotonic() - clock[0] > QUIET:
                 clock[0] = time.monotonic()
                 left = "" if now.left is None else f", {now.left:.0f} s left"
                 _plain(console, f"{words}{left}")
