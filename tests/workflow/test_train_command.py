@@ -12,7 +12,7 @@ import torch
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.clips.store import save
-from myotrack.track.action import Correction
+from myotrack.track.action import Correction, Direct, Synergy
 from myotrack.track.task import Task
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import CheckpointError
@@ -21,6 +21,7 @@ from myotrack.train.log import LOG, read_log
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
+from myotrack.train.team import Team
 from myotrack.validate.scorecard import Scorecard
 from myotrack.workflow import learning, page
 from myotrack.workflow.cli import main
@@ -28,7 +29,7 @@ from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, 
 from myotrack.workflow.policies import POLICY, open_policy
 from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, arms, finetune
 from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
-from myotrack.workflow.train import fine_tuning, learn
+from myotrack.workflow.train import distilling, fine_tuning, learn
 from myotrack.workflow.validate import Examination, examine
 
 SMALL = CloneSettings(first_steps=12, steps=8, updates=4, batch=32)
@@ -301,7 +302,7 @@ def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
     [
         (("train", "arms", "--out", "{tmp}", "--resume"), "there is no training to go on with"),
         (("train", "finetune", "--out", "{tmp}"), "Fine-tuning needs a policy to begin with"),
-        (("train", "arms", "--begin", "{run}", "--out", "{tmp}"), "--begin is for the recipe 'finetune'"),
+        (("train", "arms", "--begin", "{run}", "--out", "{tmp}"), "--begin is for the recipes 'finetune' and 'distil'"),
         (("train", "arms", "--out", "{run}", "--clips", "{run}"), "there is a run already"),
         (("train", "arms", "--out", "{tmp}", "--clips", "{tmp}"), "there are no clips here"),
         (("train", "arms", "--out", "{run}", "--seeds", "2"), "there is a run already"),
@@ -345,3 +346,53 @@ def test_what_is_trained_can_be_exported(
     [command] = session.run(None, {"observation": observation.numpy()})
     wanted = torch.sigmoid(open_policy(run).network(arms).mean(observation) + torch.logit(torch.tensor(0.02)))
     torch.testing.assert_close(torch.from_numpy(command), wanted.detach(), atol=1e-4, rtol=1e-3)
+
+
+def test_a_walk_is_learnt_on_feet_and_distilled_into_excitations(tmp_path: Path) -> None:
+    small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3, symmetric=True)
+    steps = replace(RECIPES["walk"]().ppo or PPOSettings(), steps=4, minibatches=2)
+    begun = replace(RECIPES["walk"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
+    assert learn(begun, tmp_path / "walk", quiet, quiet).how == "finished"
+    stored = open_policy(tmp_path / "walk")
+    assert isinstance(stored.experiment.task.action, Synergy)
+    assert stored.experiment.level == "fast"
+    row = read_log(tmp_path / "walk" / LOG)[-1]
+    assert 0 < row["activation"] < 1
+
+    pupil = distilling(RECIPES["distil"](), tmp_path / "walk", None)
+    pupil = replace(pupil, clone=SMALL, worlds=4, minutes=None, steps=4 * (12 + 8), policy=small)
+    assert learn(pupil, tmp_path / "muscles", quiet, quiet).how == "finished"
+    stored = open_policy(tmp_path / "muscles")
+    assert isinstance(stored.experiment.task.action, Direct)
+    assert stored.experiment.task.hold == 1
+    # It stands by itself: what it learnt from is needed no more.
+    (tmp_path / "walk" / POLICY).unlink()
+    run = examine(tmp_path / "muscles", None, Examination(level="fast"), False, quiet)
+    assert [trial.name for trial, _ in run.trials] == ["walk"]
+
+
+def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing to distil"):
+        distilling(RECIPES["distil"](), None, None)
+    small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3)
+    steps = PPOSettings(steps=4, minibatches=2)
+    begun = replace(RECIPES["walk-torque"](), policy=small, ppo=steps, worlds=2, minutes=None, steps=8)
+    learn(begun, tmp_path / "torque", quiet, quiet)
+    assert read_log(tmp_path / "torque" / LOG)[-1]["activation"] < 0.2
+    with pytest.raises(ValueError, match="moves joints without muscles"):
+        distilling(RECIPES["distil"](), tmp_path / "torque", None)
+
+
+def test_several_processes_cannot_clone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Cloning is done by one process"):
+        learn(experiment(), tmp_path / "run", quiet, quiet, team=_Pair())
+
+
+class _Pair(Team):
+    """Two of whom one is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 2)
+
+    def any(self, flag: bool) -> bool:
+        return flag

@@ -1,0 +1,180 @@
+"""How soon a body on its own feet walks, by several ways of learning at equal wall-clock time.
+
+    python benchmarks/walking.py --clip CLIPS/02_01.npz                       the recipe 'walk', three seeds
+    python benchmarks/walking.py --clip CLIPS/02_01.npz --ways torque direct  its twin, and excitations straight away
+    python benchmarks/walking.py --clip CLIPS/02_01.npz --judge               only judge what has been learnt, and draw
+
+CLIPS is a folder made by `myotrack retarget ../shared/data/cmu_asfamc/02_01.amc --body full --out CLIPS`. What a way
+knows after every few minutes is kept and judged afterwards, from the first frame of the clip on the original body.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import tyro
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from myotrack.anatomy.levels import Level
+from myotrack.anatomy.model import Anatomy
+from myotrack.track.action import Direct
+from myotrack.track.terminate import PUBLISHED
+from myotrack.train.ppo import PPOSettings
+from myotrack.train.trainer import CHECKPOINTS, LAST, Progress
+from myotrack.workflow.learning import clips_in, one_thread
+from myotrack.workflow.policies import open_policy
+from myotrack.workflow.recipes import Experiment, walk, walk_torque
+from myotrack.workflow.train import learn, line_of
+from myotrack.workflow.validate import Examination, judged
+
+
+def with_task(experiment: Experiment, **changes: object) -> Experiment:
+    """The same with another task."""
+    return replace(experiment, task=replace(experiment.task, **changes))
+
+
+def with_ppo(experiment: Experiment, **changes: object) -> Experiment:
+    """The same, learnt otherwise."""
+    return replace(experiment, ppo=replace(experiment.ppo or PPOSettings(), **changes))
+
+
+def straight() -> Experiment:
+    """Excitations straight away, without a pattern, a spring or a hint: the published way."""
+    return with_ppo(with_task(walk(), action=Direct(), hold=1), gamma=0.99, steps=36)
+
+
+def every_interval() -> Experiment:
+    """A new action every 10 ms; the same time ahead."""
+    return with_ppo(with_task(walk(), hold=1), gamma=0.99, steps=36)
+
+
+def lopsided() -> Experiment:
+    """A network that knows nothing of left and right."""
+    return replace(walk(), policy=replace(walk().policy, symmetric=False))
+
+
+WAYS: dict[str, Callable[[], Experiment]] = {
+    "walk": walk,
+    "torque": walk_torque,
+    "direct": straight,
+    "loose": lambda: with_task(walk(), rule=PUBLISHED),
+    "every-10-ms": every_interval,
+    "lopsided": lopsided,
+}
+"""By name; each differs from the recipe by one thing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Learn and judge."""
+
+    clip: Path
+    """A clip of the full body."""
+    ways: tuple[str, ...] = ("walk",)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    minutes: float = 60.0
+    every: float = 5.0
+    """Minutes between two states that are judged."""
+    out: Path = Path("runs/walking")
+    level: Level = "original"
+    """Of the body that they are judged on."""
+    judge: bool = False
+    """Learn nothing more."""
+    figure: Path = Path("docs/figures/walking.png")
+
+
+def main(command: Command) -> None:
+    """Print a JSON object per state that is judged."""
+    one_thread()
+    strange = sorted(set(command.ways) - WAYS.keys())
+    if strange:
+        raise ValueError(f"There is no way called '{strange[0]}'; there are {', '.join(WAYS)}.")
+    curves: dict[str, list[list[dict[str, float]]]] = {}
+    for way in command.ways:
+        for seed in command.seeds:
+            folder = command.out / f"{way}-{seed}"
+            if not command.judge:
+                learn_in(command, WAYS[way](), seed, folder)
+            if folder.exists():
+                curves.setdefault(way, []).append(judge(command, way, seed, folder))
+    draw(curves, command)
+
+
+def learn_in(command: Command, experiment: Experiment, seed: int, folder: Path) -> None:
+    """Learn, and keep what is known after every few minutes."""
+    clips = replace(experiment.clips, builtin=(), judged=(), folder=command.clip)
+    experiment = replace(experiment, clips=clips, seed=seed, minutes=command.minutes)
+    kept = folder / "kept"
+
+    def keep(now: Progress) -> None:
+        last, count = folder / CHECKPOINTS / LAST, len(list(kept.glob("*")))
+        if last.exists() and now.seconds >= 60 * command.every * (count + 1):
+            kept.mkdir(exist_ok=True)
+            shutil.copy(last, kept / f"{now.seconds:06.0f}.safetensors")
+        if now.row["row"] % 50 == 0:
+            print(f"# {folder.name}: {now.seconds:.0f} s, {line_of(now)}", flush=True)
+
+    outcome = learn(experiment, folder, lambda what, done, total: None, keep, force=True)
+    kept.mkdir(exist_ok=True)
+    shutil.copy(folder / CHECKPOINTS / LAST, kept / f"{outcome.seconds:06.0f}.safetensors")
+
+
+def judge(command: Command, way: str, seed: int, folder: Path) -> list[dict[str, float]]:
+    """A row per state."""
+    anatomy = Anatomy.load("full")
+    clips = tuple(clips_in(command.clip, anatomy))
+    rows = []
+    for path in sorted((folder / "kept").glob("*.safetensors")):
+        policy = open_policy(path)
+        how = Examination(level="fast" if way == "torque" else command.level)
+        (trial,) = judged(
+            policy, policy.network(anatomy), anatomy, {"walk": clips}, how, lambda what, done, total: None
+        )
+        apart = trial.landmark_pos_w - trial.reference_landmark_pos_w
+        from_pelvis = (apart - apart[:, :1]).norm(dim=-1).mean()
+        row = {
+            "minutes": int(path.stem) / 60,
+            "survived_s": (len(apart) - 1) / 100,
+            "of_s": (clips[0].frames - 1) / 100,
+            "landmark_mm": 1000 * float(from_pelvis),
+            "root_mm": 1000 * float(apart[:, 0].norm(dim=-1).mean()),
+            "activation": float(trial.activation.mean()),
+        }
+        print(json.dumps({"way": way, "seed": seed} | {name: round(v, 3) for name, v in row.items()}), flush=True)
+        rows.append(row)
+    return rows
+
+
+def draw(curves: dict[str, list[list[dict[str, float]]]], command: Command) -> None:
+    """Survival and error over wall-clock time; a thin line per seed, a thick one for their median."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2)
+    for number, (way, seeds) in enumerate(curves.items()):
+        seeds = [rows for rows in seeds if rows]
+        if not seeds:
+            continue
+        count = min(len(rows) for rows in seeds)
+        minutes = [row["minutes"] for row in seeds[0][:count]]
+        for axis, name in zip(axes, ("survived_s", "landmark_mm"), strict=True):
+            values = np.array([[row[name] for row in rows[:count]] for rows in seeds])
+            axis.plot(minutes, values.T, color=f"C{number}", alpha=0.3, linewidth=1)
+            axis.plot(minutes, np.median(values, axis=0), color=f"C{number}", linewidth=2, label=way)
+    whole = max((row["of_s"] for seeds in curves.values() for rows in seeds for row in rows), default=0.0)
+    axes[0].axhline(whole, color="0.6", linestyle=":", label="the whole clip")
+    axes[0].set(xlabel="minutes of learning, two CPU cores", ylabel="survived [s]", ylim=(0, None))
+    axes[1].set(
+        xlabel="minutes of learning, two CPU cores", ylabel="landmarks off, while it lasts [mm]", ylim=(0, None)
+    )
+    axes[0].legend(frameon=False)
+    command.figure.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(command.figure, dpi=150)
+    print(f"# {command.figure}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Command))
