@@ -43,7 +43,14 @@ class Synergies:
 
     @classmethod
     def of(cls, anatomy: Anatomy) -> "Synergies":
-        """Work them out; takes a few seconds."""
+        """Work them out, once per body and level; takes a few seconds."""
+        key = anatomy.hash, anatomy.level
+        if key not in _KNOWN:
+            _KNOWN[key] = cls._worked_out(anatomy)
+        return _KNOWN[key]
+
+    @classmethod
+    def _worked_out(cls, anatomy: Anatomy) -> "Synergies":
         first = 6 if anatomy.free else 0
         joints = anatomy.couplings.coordinate_size - first
         mechanics = _at_postures(anatomy)
@@ -91,6 +98,9 @@ class Synergies:
     def share(self, moment: Float[Tensor, "*batch joint"]) -> Float[Tensor, "*batch joint"]:
         """Moments as shares of the strength in their sense."""
         return torch.where(moment > 0, moment / self.strength[1], -moment / self.strength[0])
+
+
+_KNOWN: dict[tuple[str, str], Synergies] = {}
 
 
 def _at_postures(anatomy: Anatomy) -> Mechanics:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from myotrack.workflow.cli_learn import ExportCommand, TrainCommand, ValidateCommand
+from myotrack.workflow.cli_learn import ExportCommand, KeepCommand, TrainCommand, ValidateCommand
 from myotrack.workflow.debug import DEBUG, debugging
 from myotrack.workflow.typed import remember
 
@@ -295,6 +295,7 @@ class Myotrack:
         | Annotated[ValidateCommand, tyro.conf.subcommand("validate")]
         | Annotated[ReportCommand, tyro.conf.subcommand("report")]
         | Annotated[ExportCommand, tyro.conf.subcommand("export")]
+        | Annotated[KeepCommand, tyro.conf.subcommand("keep")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[DoctorCommand, tyro.conf.subcommand("doctor")]
     ) = field()

@@ -60,7 +60,8 @@ class TrainCommand:
     symmetric: bool = False
     """A network whose mirrored observation has exactly the mirrored action. Twice the time of the network."""
     resume: bool = False
-    """Go on with the run in --out, with its own recipe and choices; --minutes or --steps may give it more."""
+    """Go on with the run in --out, with its own recipe and choices; --minutes or --steps may give it more, and --clips
+    says where its clips are if it comes from another machine."""
     json: bool = False
     """Print one JSON object on standard output."""
     force: bool = False
@@ -86,7 +87,7 @@ class ValidateCommand:
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run, which gets trials/, scorecard.json and report.html; or a folder of runs that differ by their
-    seeds, which each get theirs."""
+    seeds, which each get theirs; or the name of a policy in 'checkpoints', which is copied to runs/NAME."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Judge by these clips instead of those that the run kept for it."""
     sampled: bool = False
@@ -129,3 +130,35 @@ class ExportCommand:
         from myotrack.workflow.export import export
 
         return export(self)
+
+
+@dataclass(frozen=True)
+class KeepCommand:
+    """Keep a run that is worth it: a small folder with policy, scorecard, what going on needs, and a card for people.
+
+    Try `myotrack validate runs/walk`, then `myotrack keep runs/walk --name walk-02_01 --data "CMU 02_01"`. Afterwards
+    `myotrack validate walk-02_01 --clips CLIPS` finds it by its name.
+    """
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of a run that has been judged."""
+    name: str
+    """What it is called from now on."""
+    data: str = "see the motions."
+    """Where the motions come from, and their licence, in a sentence."""
+    licence: str = "Apache-2.0 for the weights; the motions have their own."
+    """Of the policy, in a sentence."""
+    limits: str = "Judged on the motions above and nothing else."
+    """What it cannot do, in a sentence or two."""
+    out: Path = Path("checkpoints")
+    """Folder of all that is kept."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+    force: bool = False
+    """Replace what has this name already."""
+
+    def run(self) -> int:
+        """Copy and print."""
+        from myotrack.workflow.keep import keep
+
+        return keep(self)

@@ -20,6 +20,10 @@ POLICY = f"policy{checkpoint.SUFFIX}"
 """In a run's folder."""
 
 
+PLACES = (Path(__file__).parents[1] / "data" / "checkpoints", Path(__file__).parents[3] / "checkpoints")
+"""Where policies that come with myotrack are: in an installed package, and in a clone. A folder each, with its card."""
+
+
 @dataclass(frozen=True)
 class StoredPolicy:
     """What a file holds."""
@@ -82,11 +86,12 @@ def open_policy(path: Path) -> StoredPolicy:
     """Read the policy of a run, or of a file.
 
     Args:
-        path: A run's folder, its policy, or one of its checkpoints.
+        path: A run's folder, its policy, or one of its checkpoints; or the name of a policy that comes with myotrack.
 
     Raises:
         CheckpointError: There is none, or it cannot be used; the message says why.
     """
+    path = shipped(path) or path
     file = path / POLICY if path.is_dir() else path
     tensors, about = checkpoint.load(file)
     if "count" in about:
@@ -96,6 +101,19 @@ def open_policy(path: Path) -> StoredPolicy:
         raise CheckpointError(f"{file}: there is no policy in this file; name the folder of a `myotrack train`.")
     experiment = read_experiment(file, about.get("experiment"))
     return StoredPolicy(file, experiment, about["body_hash"], tuple(map(str, about["clips"])), tensors)
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Names of the policies that come with myotrack."""
+    found = {path.parent.name for place in PLACES for path in place.glob(f"*/{POLICY}")}
+    return tuple(sorted(found))
+
+
+def shipped(name: Path) -> Path | None:
+    """The folder of a policy that comes with myotrack; none if there is a file or folder of that name here."""
+    if name.exists() or len(name.parts) != 1:
+        return None
+    return next((place / name for place in PLACES if (place / name / POLICY).exists()), None)
 
 
 def read_experiment(path: Path, plain: Any) -> Experiment:

@@ -114,6 +114,8 @@ def chosen(command: "TrainCommand") -> Experiment:
     """
     if command.resume:
         experiment = experiment_of_run(command.out)
+        if command.clips is not None:  # The run may have come from another machine.
+            experiment = replace(experiment, clips=replace(experiment.clips, folder=command.clips))
     else:
         experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
         level = command.level or experiment.level

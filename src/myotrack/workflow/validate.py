@@ -4,6 +4,7 @@ policy -> learnt clips, held-out clips, held-out persons -> trials -> scorecard 
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from myotrack.validate.trials import MEAN, SAMPLED, Trial, grouped
 from myotrack.workflow.learning import LEARNT, clip_groups, clips_in, one_thread, simulator_of
 from myotrack.workflow.output import print_json, print_table
 from myotrack.workflow.page import write_page
-from myotrack.workflow.policies import StoredPolicy, open_policy
+from myotrack.workflow.policies import StoredPolicy, open_policy, shipped
 from myotrack.workflow.run import REPORT, Run, experiment_of, put_trials
 from myotrack.workflow.steer import progress
 from myotrack.workflow.train import SEED_FOLDER
@@ -76,6 +77,7 @@ def validate(command: "ValidateCommand") -> int:
     """Judge a policy, print the table or one JSON object; 1 if a held-out motion was lost."""
     begin = time.perf_counter()
     one_thread()
+    command = replace(command, run_folder=here(command.run_folder))
     how = Examination(command.sampled, None, command.device, command.level, command.seed)
     # Films of one seed tell as much as films of all.
     films = {folder: command.video and not number for number, folder in enumerate(runs_in(command.run_folder))}
@@ -90,6 +92,17 @@ def validate(command: "ValidateCommand") -> int:
         print_groups(card)
         print(f"{len(trials)} motions in {time.perf_counter() - begin:.0f} s. Report: {', '.join(reports)}")
     return 1 if any(trial.ended and trial.group != LEARNT for trial, _ in trials) else 0
+
+
+def here(folder: Path) -> Path:
+    """A folder to write into: that of a run, or a copy in 'runs' of a policy that comes with myotrack."""
+    source = shipped(folder)
+    if source is None:
+        return folder
+    target = Path("runs") / folder
+    if not target.exists():
+        shutil.copytree(source, target)
+    return target
 
 
 def runs_in(folder: Path) -> list[Path]:

@@ -1,0 +1,76 @@
+"""Runs that are kept: small, free of folders of the machine, found by their names, and gone on with."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from myotrack.train.networks import NetworkSettings
+from myotrack.train.policy import PolicySettings
+from myotrack.train.ppo import PPOSettings
+from myotrack.workflow import policies
+from myotrack.workflow.cli import main
+from myotrack.workflow.policies import open_policy, shipped_names
+from myotrack.workflow.recipes import ClipChoice, walk
+from myotrack.workflow.train import learn
+
+
+def status(words: list[str]) -> object:
+    """Exit status of a command."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    return end.value.code
+
+
+def quiet(*words: object) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of policies with one, 'first'."""
+    place = tmp_path_factory.mktemp("kept")
+    small = replace(
+        walk(),
+        policy=PolicySettings(network=NetworkSettings(width=8, blocks=1), std=0.3),
+        ppo=PPOSettings(steps=4, minibatches=2),
+        clips=ClipChoice(("stand",), (), test_share=0.0),
+        worlds=2,
+        minutes=None,
+        steps=16,
+    )
+    learn(small, place / "run", quiet, quiet)
+    assert status(["keep", str(place / "run"), "--name", "first", "--out", str(place / "all")]) == 2
+    assert status(["validate", str(place / "run"), "--no-video", "--level", "fast"]) in (0, 1)
+    words = ["--name", "first", "--out", str(place / "all"), "--data", "Built in."]
+    assert status(["keep", str(place / "run"), *words]) == 0
+    assert status(["keep", str(place / "run"), *words]) == 2
+    return place
+
+
+def test_a_card_tells_data_compute_scores_limits_and_licence(kept: Path) -> None:
+    card = (kept / "all" / "first" / "CARD.md").read_text()
+    for word in ("Built in.", "**Compute**", "48 control steps", "kept to the end", "## Limits", "Apache-2.0", "stand"):
+        assert word in card, word
+
+
+def test_nothing_tells_of_the_machine_s_folders(kept: Path) -> None:
+    for path in (kept / "all" / "first").rglob("*"):
+        if path.is_file():
+            assert str(kept).encode() not in path.read_bytes(), path.name
+
+
+def test_a_policy_is_found_by_its_name_and_gone_on_with(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(policies, "PLACES", (kept / "all",))
+    monkeypatch.chdir(tmp_path)
+    assert shipped_names() == ("first",)
+    assert open_policy(Path("first")).clips == ("stand",)
+    assert status(["validate", "first", "--no-video", "--level", "fast", "--json"]) in (0, 1)
+    assert json.loads(capsys.readouterr().out)["out"] == "runs/first"
+    assert (tmp_path / "runs" / "first" / "report.html").exists()
+    assert not (kept / "all" / "first" / "report.html").exists()
+    assert status(["train", "walk", "--out", "runs/first", "--resume", "--steps", "32", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 32
