@@ -232,3 +232,9 @@ def test_a_gpu_finds_the_same_motion(full: Anatomy) -> None:
     recording = markers(full, strolling(full), noise=0.001)
     here, there = (retarget(recording, full, Settings(device=device)) for device in ("cpu", "cuda"))
     assert (here.pos - there.pos).abs().max() < 1e-6
+
+
+def test_each_level_of_a_body_has_its_own_rig(full: Anatomy) -> None:
+    fast = full.at("fast")
+    assert Rig.of(fast).anatomy is fast
+    assert Rig.of(full).anatomy is full

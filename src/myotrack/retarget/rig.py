@@ -97,8 +97,9 @@ class Rig:
     @classmethod
     def of(cls, anatomy: Anatomy) -> "Rig":
         """Prepare a body; the last few are kept."""
-        rig = _READY.pop(anatomy.hash, None) or _build(anatomy)
-        _READY[anatomy.hash] = rig
+        key = anatomy.hash, anatomy.level  # All levels of a body share a hash, and not their sites.
+        rig = _READY.pop(key, None) or _build(anatomy)
+        _READY[key] = rig
         if len(_READY) > MOST_READY:
             del _READY[next(iter(_READY))]
         return rig
@@ -201,8 +202,8 @@ def body_name(segment: str) -> str:
     return f"{_LIMBS[limb]}_{_SIDES[side]}"
 
 
-_READY: dict[str, Rig] = {}
-"""By the body's hash, the least recently used first."""
+_READY: dict[tuple[str, str], Rig] = {}
+"""By the body's hash and level, the least recently used first."""
 MOST_READY = 8
 """Rigs that are kept; every fitted recording has one of its own."""
 
