@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from myotrack.anatomy.model import Anatomy
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
@@ -74,3 +76,14 @@ def test_a_policy_is_found_by_its_name_and_gone_on_with(
     assert not (kept / "all" / "first" / "report.html").exists()
     assert status(["train", "walk", "--out", "runs/first", "--resume", "--steps", "32", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 32
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_what_comes_with_myotrack_is_of_its_bodies_and_has_a_card(name: str) -> None:
+    policy = open_policy(Path(name))
+    anatomy = Anatomy.load(policy.experiment.body, policy.experiment.fingers)
+    policy.check(anatomy)
+    assert policy.network(anatomy).mean(torch.zeros(1, policy.tensors["normaliser.mean"].shape[0])).isfinite().all()
+    card = (policy.path.parent / "CARD.md").read_text()
+    assert anatomy.hash in card
+    assert sum(path.stat().st_size for path in policy.path.parent.rglob("*") if path.is_file()) < 8 * 2**20

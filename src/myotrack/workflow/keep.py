@@ -62,7 +62,9 @@ def keep(command: "KeepCommand") -> int:
     (target / CHECKPOINTS).mkdir(parents=True)
     shutil.copy(command.run_folder / SCORECARD, target / SCORECARD)
     for name in (POLICY, f"{CHECKPOINTS}/{LAST}"):
-        if (command.run_folder / name).exists():
+        # Cloning goes on from all that its teacher has said, which is too much to keep.
+        wanted = name == POLICY or stored.experiment.clone is None
+        if wanted and (command.run_folder / name).exists():
             tensors, told = checkpoint.load(command.run_folder / name)
             checkpoint.save(target / name, tensors, portable(told))
     about = portable(about) | {"trials": [], "command": bare(about["command"])}
@@ -141,9 +143,9 @@ def card(command: "KeepCommand", about: dict[str, Any], experiment: Experiment, 
         "",
         "```bash",
         f"myotrack validate {command.name} --clips CLIPS                       # judge it again, films included",
-        f"cp -r checkpoints/{command.name} runs/ && myotrack train {experiment.recipe} --out runs/{command.name} "
-        "--clips CLIPS --resume --minutes 60",
-        "```",
-        "",
     ]
+    if experiment.clone is None:
+        again = f"myotrack train {experiment.recipe} --out runs/{command.name} --clips CLIPS --resume --minutes 60"
+        lines.append(f"cp -r checkpoints/{command.name} runs/ && {again}")
+    lines += ["```", ""]
     return "\n".join(lines)
