@@ -51,7 +51,6 @@ def _adder(joints):
     """The sum over the cells around a posture, for terms of so many joints."""
     last, before = joints - 1, joints - 2
 
-    @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
     @no_type_check
     def add(out, table, start, first, stride, value, slope):
         """Write lengths of `WIDTH` muscles, then derivatives by their joints, from the last to the first.
@@ -107,7 +106,10 @@ def _adder(joints):
                     out[3 * WIDTH + m] += s1 * here
                     out[4 * WIDTH + m] += s0 * here
 
-    return add
+    # Functions of one name share a file of Numba's cache, in which processes that compile at the same time may take one
+    # for another.
+    add.__qualname__ = f"_add{joints}"
+    return numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")(add)
 
 
 _add1, _add2, _add3, _add4 = _adder(1), _adder(2), _adder(3), _adder(4)
