@@ -83,7 +83,7 @@ class Controller:
         self._rows = torch.arange(self._first, anatomy.couplings.coordinate_size, device=device)
         self._effort = effort("squared", Muscles(self.curves, body.muscle_velocity[:1]))
         together = self.soles is not None or simulator.worlds < MANY
-        self._parts = None if together else _parts(anatomy, self._first, self._reserve is not None).to(device)
+        self._parts = None if together else limbs(anatomy, self._first, self._reserve is not None).to(device)
         centre = anatomy.model.body_ipos[1] if anatomy.free else [0.0, 0.0, 0.0]
         self._root_centre = torch.as_tensor(centre, dtype=dtype, device=device)
         self._root_name = anatomy.model.body(1).name
@@ -153,7 +153,7 @@ def pushes(footing: Footing) -> Others:
     return Others(footing.pushes(), torch.full_like(bounds[:1], PUSH_WEIGHT), bounds)
 
 
-def _parts(anatomy: Anatomy, first: int, reserve: bool) -> Parts:
+def limbs(anatomy: Anatomy, first: int, reserve: bool = False) -> Parts:
     """Limbs that never meet while the root is held: neither through a muscle nor through their inertia."""
     readout = MechanicsReadout(anatomy, anatomy.model)
     touch = readout.crosses[:, first:].T

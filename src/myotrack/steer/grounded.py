@@ -23,8 +23,8 @@ from myotrack.steer.share import share
 from myotrack.steer.soles import Soles
 
 NEAR = 0.02
-"""A point of a sole that is meant to stand and is lower than this may be pushed [m]. Tuned: soles of retargeted clips
-hover by a few millimetres, and a heel that rises by more than this carries nothing."""
+"""A point of a sole that is meant to stand and is lower than this may be pushed [m]. Not tuned: soles of clips that
+stand hover by up to 7 mm, and a heel that rises by more than this carries nothing."""
 
 
 @dataclass(frozen=True)

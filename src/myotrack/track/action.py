@@ -105,14 +105,15 @@ class Synergy:
     """
 
     scale: float = 0.5
-    """Share of the strength that an action of 1 asks for."""
+    """Share of the strength that an action of 1 asks for. Not tuned."""
     stiffness: float = 1.0
     """Share of the strength per error [1/rad]. Tuned: a walking body that nobody helps lives as long with 1 as with 2,
     and shorter with 0.5 and 4."""
     lead: float = 0.1
-    """Errors count as they will be so much later at their present rate [s]."""
+    """Errors count as they will be so much later at their present rate [s]. Tuned: 0.05 and 0.1 do alike."""
     swiftest: float = 15.0
-    """Arms are drawn no faster than this [rad/s]: their strength is great for what they weigh."""
+    """Arms are drawn no faster than this [rad/s]: their strength is great for what they weigh. Tuned: without it they
+    swing wildly within 0.1 s; 10, 15 and 25 let a walking body live alike."""
 
 
 @dataclass(frozen=True)
