@@ -162,14 +162,16 @@ def draw(curves: dict[str, list[list[dict[str, float]]]], command: Command) -> N
         minutes = [row["minutes"] for row in seeds[0][:count]]
         for axis, name in zip(axes, ("survived_s", "landmark_mm"), strict=True):
             values = np.array([[row[name] for row in rows[:count]] for rows in seeds])
-            axis.plot(minutes, values.T, color=f"C{number}", alpha=0.3, linewidth=1)
-            axis.plot(minutes, np.median(values, axis=0), color=f"C{number}", linewidth=2, label=way)
+            axis.plot(minutes, values.T, color=f"C{number}", alpha=0.3, linewidth=1, marker=".")
+            axis.plot(minutes, np.median(values, axis=0), color=f"C{number}", linewidth=2, marker="o", label=way)
     whole = max((row["of_s"] for seeds in curves.values() for rows in seeds for row in rows), default=0.0)
     axes[0].axhline(whole, color="0.6", linestyle=":", label="the whole clip")
     axes[0].set(xlabel="minutes of learning, two CPU cores", ylabel="survived [s]", ylim=(0, None))
     axes[1].set(
         xlabel="minutes of learning, two CPU cores", ylabel="landmarks off, while it lasts [mm]", ylim=(0, None)
     )
+    for axis in axes:
+        axis.set_xlim(left=0)
     axes[0].legend(frameon=False)
     command.figure.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(command.figure, dpi=150)
