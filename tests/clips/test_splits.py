@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import Clip
-from myotrack.clips.splits import Split, kfold_by_subject, read_names, split_by_subject, write_names
+from myotrack.clips.splits import Split, kfold_by_subject, read_names, split_by_clip, split_by_subject, write_names
 from tests.clips.motions import standing
 
 
@@ -47,6 +47,25 @@ def test_the_share_of_frames_is_met_as_nearly_as_persons_allow(clips: list[Clip]
         kept = sum(clip.frames for clip in clips if clip.name in split.test)
         # No person has more than 42 of the 285 frames.
         assert abs(kept - 0.3 * 285) <= 42 / 2
+
+
+@given(seed=st.integers(0, 10**6), share=st.floats(0.01, 0.6))
+def test_of_everybody_a_clip_is_learnt_and_images_stay_together(arms: Anatomy, seed: int, share: float) -> None:
+    clips = recorded(arms, *((f"S{number:02d}", 5 + number) for number in range(6)))
+    clips += [clip.mirrored(arms) for clip in clips[:5]]
+    split = split_by_clip(clips, share, seed)
+    assert people(split.train) == people(tuple(clip.name for clip in clips))
+    assert sorted((*split.train, *split.test)) == sorted(clip.name for clip in clips)
+    bare = {name.removesuffix("_mirrored") for name in split.train}
+    assert not bare & {name.removesuffix("_mirrored") for name in split.test}
+    # No clip has more than 10 frames, and 20 with its image; what nobody may give away is a third of all.
+    kept, whole = (sum(c.frames for c in clips if c.name in names) for names in (split.test, [c.name for c in clips]))
+    assert abs(kept - share * whole) <= 20 / 2
+
+
+def test_whoever_has_one_clip_keeps_it(arms: Anatomy) -> None:
+    alone = [standing(arms, 5, name, name) for name in ("a", "b", "c")]
+    assert split_by_clip(alone, 0.5).test == ()
 
 
 def test_the_order_of_the_clips_does_not_matter_but_the_seed_does(clips: list[Clip]) -> None:

@@ -42,6 +42,15 @@ def test_both_sides_are_alike(arms: Anatomy) -> None:
     torch.testing.assert_close(synergies.inertia[mirror.rate_index], synergies.inertia)
 
 
+def test_inhibition_takes_from_antagonists_what_the_same_share_would_give_them(arms: Anatomy) -> None:
+    synergies = Synergies.of(arms)
+    asked = torch.linspace(-0.5, 0.7, 14)
+    free, against = synergies.activation(asked), synergies.activation(-asked)
+    torch.testing.assert_close(synergies.activation(asked, 0.4), free - 0.4 * against)
+    # With 1 it is linear: what is asked for and its opposite cancel.
+    torch.testing.assert_close(synergies.activation(asked, 1.0), -synergies.activation(-asked, 1.0))
+
+
 def test_shares_and_moments_are_two_words_for_the_same(arms: Anatomy) -> None:
     synergies = Synergies.of(arms)
     asked = torch.linspace(-1, 1, 14)

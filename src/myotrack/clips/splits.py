@@ -47,6 +47,41 @@ def split_by_subject(clips: Iterable[Clip], test_share: float = 0.2, seed: int =
     return _split(persons, test)
 
 
+def split_by_clip(clips: Iterable[Clip], test_share: float = 0.1, seed: int = 0) -> Split:
+    """Keep some clips of persons who have several, so that somebody known is judged in motions never seen.
+
+    Clips are drawn by a hash of their names, as persons are; of everybody at least one is learnt. A mirror image goes
+    with its original.
+
+    Args:
+        clips: Of which somebody has at least two; nothing is kept otherwise.
+        test_share: Share of the frames to keep, in (0, 1); met as nearly as whole clips allow.
+        seed: Another seed, other clips.
+
+    Raises:
+        ValueError: Two clips have the same name, or the share is no share.
+    """
+    if not 0 < test_share < 1:
+        raise ValueError(f"The share of frames kept for judging lies between 0 and 1; got {test_share}.")
+    clips = list(clips)
+    left: dict[str, int] = {}
+    twins: dict[str, list[Clip]] = {}
+    person_of: dict[str, str] = {}
+    for person, mine in _persons(clips, seed).items():
+        left[person] = len({_twin(clip) for clip in mine})
+        for clip in mine:
+            twins.setdefault(_twin(clip), []).append(clip)
+            person_of[_twin(clip)] = person
+    size = {twin: sum(clip.frames for clip in same) for twin, same in twins.items()}
+    goal, kept, test = test_share * sum(size.values()), 0, set[str]()
+    for twin in sorted(twins, key=lambda twin: hashlib.sha256(f"{seed} clip {twin}".encode()).digest()):
+        if left[person_of[twin]] > 1 and abs(kept + size[twin] - goal) < abs(kept - goal):
+            test.add(twin)
+            kept += size[twin]
+            left[person_of[twin]] -= 1
+    return _split(twins, test)
+
+
 def kfold_by_subject(clips: Iterable[Clip], folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
     """As many splits as there are folds, with every person kept for judging in exactly one of them.
 

@@ -84,13 +84,18 @@ class Synergies:
         """The same on another device."""
         return Synergies(self.pattern.to(device), self.strength.to(device), self.inertia.to(device))
 
-    def activation(self, asked: Float[Tensor, "*batch joint"]) -> Float[Tensor, "*batch muscle"]:
-        """What muscles add up to; may exceed 1.
+    def activation(
+        self, asked: Float[Tensor, "*batch joint"], inhibition: float = 0.0
+    ) -> Float[Tensor, "*batch muscle"]:
+        """What muscles add up to; may exceed 1, and with inhibition be negative.
 
         Args:
             asked: Moments about the joints, as shares of their strength in that sense.
+            inhibition: What muscles of the other sense lose, of what the same share would give them. With 1, a joint
+                that wants a muscle and one that wants its rest cancel, as in the least-squares answer to both.
         """
-        return torch.cat([asked.clamp(min=0), (-asked).clamp(min=0)], dim=-1) @ self.pattern
+        both = torch.cat([asked.clamp(min=0), (-asked).clamp(min=0)], dim=-1)
+        return (both - inhibition * both.roll(asked.shape[-1], -1)) @ self.pattern
 
     def moment(self, asked: Float[Tensor, "*batch joint"]) -> Float[Tensor, "*batch joint"]:
         """What ideal joints of the same strength would make of the same shares, which count up to 1 [N m]."""

@@ -6,7 +6,7 @@ body and reference -> Moment -> observation -> policy -> action -> excitation ->
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from myotrack.algebra.parts import Parts
@@ -17,6 +17,7 @@ from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.simulator import Simulator
 from myotrack.track.action import actuation
+from myotrack.track.curriculum import Curriculum
 from myotrack.track.disturb import Pushes
 from myotrack.track.moment import Fitting, Moment
 from myotrack.track.observe import Observer
@@ -27,6 +28,10 @@ from myotrack.track.terminate import landmark_distance, lost
 PerWorld = Float[Tensor, "world"]
 Observation = Float[Tensor, "world feature"]
 Action = Float[Tensor, "world action"]
+EASE_EVERY = 20
+"""Frames between the starts that tell how easy a clip is [10 ms]. Tuned: five looks a second."""
+EASE_WITHIN = 1.0
+"""How long bodies are watched there [s]. Source: on their feet, bodies that are left alone are lost within it."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,7 @@ class TrackingEnv:
         self._age = self._age + 1
         moment = self.moment
         terms = self.task.reward.terms(moment, self.anatomy)
-        failed = lost(moment, self.anatomy, self.task.rule)
+        failed = lost(moment, self.anatomy, self.starts.course.rule(self.task.rule))
         # A lost world stands in its last good state, so its numbers are sound; it earns what that state is worth.
         finished = (self.frame >= self.library.length[self.clip] - 1) | (self._age >= round(self.task.longest * RATE))
         cut = finished & ~failed
@@ -200,6 +205,12 @@ class TrackingEnv:
         scores = {f"reward_{name}": value for name, value in terms.items()}
         scores |= {"landmark_error": landmark, "root_error": root}
         scores |= {"activation": moment.body.muscle_activation.mean(dim=1), "failed": failed.float()}
+        course = self.starts.course
+        if self.task.start.curriculum != Curriculum():
+            scores |= {
+                "clips_learnt": torch.full_like(landmark, course.count),
+                "notch": torch.full_like(landmark, course.notch),
+            }
         reward = self.task.reward.total(terms)
         if over is None:
             self.starts.learn(self.clip, self.frame, failed)
@@ -209,13 +220,41 @@ class TrackingEnv:
         final = self._seen(torch.zeros_like(failed)) if looked else self._observation
         return Step(final, final, reward, failed, cut, scores)
 
+    def ease(self) -> Float[Tensor, "clip"]:
+        """How easy each clip is, measured: the mean share of the next second, or of what is left of the clip, before
+        a body that is left alone (action 0) is lost by the task's own rule. All worlds go on afterwards as if nothing
+        had been asked."""
+        before = self.state()
+        clips, places = range(len(self.library.frames)), []
+        for clip in clips:
+            places += [(clip, frame) for frame in range(0, self.library.frames[clip] - 1, EASE_EVERY)]
+        everywhere = torch.ones(self.worlds, dtype=torch.bool, device=self.device)
+        nothing = torch.zeros(self.worlds, self.action_size, device=self.device)
+        lived = []
+        for first in range(0, len(places), self.worlds):
+            some = places[first : first + self.worlds]
+            chosen = torch.tensor(some + [some[-1]] * (self.worlds - len(some)), device=self.device)
+            self._put(everywhere, chosen[:, 0], chosen[:, 1])
+            left = (self.library.length[chosen[:, 0]] - 1 - chosen[:, 1]).clamp(max=round(RATE * EASE_WITHIN))
+            lost_at = left.clone()
+            for frame in range(1, int(left.max()) + 1):
+                self.simulator.advance(self.actuation.excite(nothing, self.moment))
+                self._moment, self.frame = None, self.frame + 1
+                gone = lost(self.moment, self.anatomy, self.task.rule) & (lost_at >= frame)
+                lost_at = torch.where(gone, frame - 1, lost_at)
+            lived.append((lost_at / left)[: len(some)])
+        self.load(before)
+        index = torch.tensor([clip for clip, _ in places], device=self.device)
+        total = torch.zeros(len(clips), device=self.device).index_add_(0, index, torch.cat(lived).float())
+        return total / torch.bincount(index, minlength=len(clips))
+
     def state(self) -> dict[str, Tensor]:
         """Everything that decides what comes next."""
         state = {f"simulator.{name}": value for name, value in self.simulator.snapshot().items()}
         for name in ("clip", "frame", "_age", "_before", "_late", "_observation"):
             state[name] = getattr(self, name).cpu().clone()
         state["generator"] = self._generator.get_state()
-        state["failure"] = self.starts.failure.cpu().clone()
+        state |= {f"starts.{name}": value for name, value in self.starts.state().items()}
         state |= {f"push.{name}": getattr(self._pushes, name).clone() for name in ("left", "force", "segment")}
         if self._variation is not None:
             state |= {f"variation.{name}": value.clone() for name, value in vars(self._variation).items()}
@@ -230,7 +269,7 @@ class TrackingEnv:
             setattr(self, name, state[name].to(self.device))
         self._moment = None
         self._generator.set_state(state["generator"])
-        self.starts.failure = state["failure"].to(self.device)
+        self.starts.load({name[7:]: value for name, value in state.items() if name.startswith("starts.")})
         for name in ("left", "force", "segment"):
             setattr(self._pushes, name, state[f"push.{name}"].clone())
 
@@ -251,7 +290,10 @@ class TrackingEnv:
 
     def _begin(self, mask: Bool[Tensor, "world"]) -> None:
         """New episodes in the masked worlds."""
-        clip, frame = self.starts.draw(self.worlds, self._generator)
+        self._put(mask, *self.starts.draw(self.worlds, self._generator))
+
+    def _put(self, mask: Bool[Tensor, "world"], clip: Int[Tensor, "world"], frame: Int[Tensor, "world"]) -> None:
+        """Put the masked worlds into frames of clips."""
         self.clip = torch.where(mask, clip, self.clip)
         self.frame = torch.where(mask, frame, self.frame)
         self._age = torch.where(mask, 0, self._age)

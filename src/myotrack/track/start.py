@@ -1,6 +1,6 @@
 """Where episodes begin: at any frame of any clip, more often where the policy fails, muscles fitting the motion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from myotrack.clips.library import ClipLibrary, Reference
 from myotrack.simulate.simulator import Simulator
 from myotrack.steer.grounded import Grounded
 from myotrack.track.action import Intent
+from myotrack.track.curriculum import Course, Curriculum
 from myotrack.track.moment import Fitting, Moment
 
 EVERY = 5
@@ -32,6 +33,8 @@ class StartSettings:
     """An episode has at least so much of its clip before it [s]."""
     beginning: float = 0.0
     """Share of the episodes that begin at the first frame of a clip."""
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    """How learning goes from easy clips to hard ones."""
 
     def __post_init__(self) -> None:
         if not (self.bin > 0 and 0 < self.even <= 1 and 0 <= self.memory < 1 and 0 <= self.beginning <= 1):
@@ -68,11 +71,15 @@ class Starts:
         self._even = self._frames * (1.0 if weight is None else weight.to(device)[self._clip])
         self.failure = torch.zeros(len(self._clip), device=device)
         """Recent share of the episodes in each stretch that failed there."""
+        self.course = Course(settings.curriculum, self._clip, len(bins))
+        """Where learning is between easy and hard clips."""
 
     def weights(self) -> Float[Tensor, "bin"]:
-        """Probability that an episode begins in each stretch."""
-        even = self._even / self._even.sum()
-        troubled = self.failure * (self._frames > 0)
+        """Probability that an episode begins in each stretch; 0 in clips whose turn has not come."""
+        playing = self.course.playing[self._clip]
+        even = self._even * playing
+        even = even / even.sum()
+        troubled = self.failure * (self._frames > 0) * playing
         total = troubled.sum()
         if total <= 0:
             return even
@@ -109,6 +116,16 @@ class Starts:
         rate = told[1] / told[0].clamp(min=1)
         kept = self._settings.memory * self.failure + (1 - self._settings.memory) * rate
         self.failure = torch.where(heard, kept, self.failure)
+        self.course.listen(heard, self.failure, self._frames > 0)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that decides what is drawn next, the generator excepted."""
+        return {"failure": self.failure.cpu().clone()} | {f"course.{k}": v for k, v in self.course.state().items()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        self.failure = state["failure"].to(self.failure.device)
+        self.course.load({name[7:]: value for name, value in state.items() if name.startswith("course.")})
 
 
 def fitting(simulator: Simulator, library: ClipLibrary) -> Fitting:

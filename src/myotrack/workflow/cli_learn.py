@@ -19,11 +19,16 @@ class TrainCommand:
     The exit status is 1 if learning was stopped or has diverged.
     """
 
-    recipe: Annotated[Literal["arms", "arms-ppo", "walk", "walk-torque", "distil", "finetune"], tyro.conf.Positional]
+    recipe: Annotated[
+        Literal["arms", "arms-ppo", "walk", "walk-torque", "locomotion", "generalist", "refine", "distil", "finetune"],
+        tyro.conf.Positional,
+    ]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
     'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
-    joints as strong as the muscles. 'distil': a network of excitations learns what a policy (--begin) of 'walk' does.
-    'finetune': a policy (--begin) learns new clips in a minute."""
+    joints as strong as the muscles. 'locomotion': one policy for a folder of clips (--clips), from easy to hard.
+    'generalist': the same with a wider network, for many clips. 'refine': a policy (--begin) that keeps its motions
+    follows them more closely and with less effort. 'distil': a network of excitations learns what a policy (--begin)
+    of these kinds does. 'finetune': a policy (--begin) learns new clips in a minute."""
     out: Path
     """Folder of the run."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -32,7 +37,7 @@ class TrainCommand:
     """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all. The recipe's
     own if not given: 0.2 with arms, 0 with the others."""
     begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run or policy to begin with, for 'finetune' and 'distil'."""
+    """Run or policy to begin with: needed by 'finetune', 'refine' and 'distil', possible with all others on feet."""
     fingers: bool = False
     """With moving fingers and their muscles: 126 instead of 64."""
     level: Level | None = None

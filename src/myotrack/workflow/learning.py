@@ -14,7 +14,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.clips.clip import Clip
 from myotrack.clips.library import ClipLibrary
-from myotrack.clips.splits import split_by_subject
+from myotrack.clips.splits import split_by_clip, split_by_subject
 from myotrack.clips.store import load as load_clip
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.threads import Threads
@@ -32,7 +32,8 @@ from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.recipes import ClipChoice, Experiment
 from myotrack.workflow.retarget import cores
 
-LEARNT, STRANGE_BUILTIN, STRANGE_PERSON = "learnt clips", "held-out built-in clips", "held-out persons"
+LEARNT, STRANGE_BUILTIN = "learnt clips", "held-out built-in clips"
+STRANGE_PERSON, STRANGE_CLIP = "held-out persons", "held-out clips of known persons"
 """Groups of clips that are judged apart."""
 _APART = 7919
 """Between the seeds of the worlds of two processes."""
@@ -118,6 +119,10 @@ def clip_groups(choice: ClipChoice, anatomy: Anatomy, tell: Callable[[str, int, 
             kept = set(split_by_subject(recorded, choice.test_share, choice.split_seed).test)
         fresh = [clip for clip in recorded if clip.name not in kept]
         judged[STRANGE_PERSON] = tuple(clip for clip in recorded if clip.name in kept)
+        if choice.clip_share > 0:
+            spared = set(split_by_clip(fresh, choice.clip_share, choice.split_seed).test)
+            judged[STRANGE_CLIP] = tuple(clip for clip in fresh if clip.name in spared)
+            fresh = [clip for clip in fresh if clip.name not in spared]
     if choice.rehearsed:
         known = {clip.name: clip for folder in choice.rehearsed_from for clip in clips_in(folder, anatomy)}
         new = {clip.name for clip in fresh}
@@ -230,7 +235,12 @@ def env_of(
     tell("finding the activations of every start", 0, 0)
     weight = torch.tensor(clips.weight) if clips.weight else None
     seed = experiment.seed + _APART * team.rank
-    return TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), seed, weight)
+    env = TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), seed, weight)
+    if experiment.task.start.curriculum.first < 1:
+        tell("finding out which clips are easy", 0, 0)
+        env.starts.course.order(env.ease())
+        env.restart()
+    return env
 
 
 def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:

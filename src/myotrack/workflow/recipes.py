@@ -12,6 +12,7 @@ from typing import Literal
 from myotrack.anatomy.levels import Level
 from myotrack.clips.builtin import varied
 from myotrack.track.action import Synergy, Torque
+from myotrack.track.curriculum import Curriculum
 from myotrack.track.observe import ObservationSettings
 from myotrack.track.reward import (
     EffortCost,
@@ -34,6 +35,8 @@ from myotrack.train.ppo import PPOSettings
 
 TAUGHT = ("reach", "reach_left", "reach_both", "wave", "wave_left", "wave_both", "drink", "drink_left", "lift")
 """Built-in motions of the arms, whose variations are learnt; they themselves never are."""
+HOLD = 3
+"""Control intervals for which a body on its own feet keeps an action: what is drawn anew every 10 ms moves nothing."""
 STRANGE = (1000,)
 """Seeds of the variations that are kept for judging."""
 
@@ -50,6 +53,8 @@ class ClipChoice:
     """Clips of recordings, made by `myotrack retarget`; some of the persons are kept for judging."""
     test_share: float = 0.2
     """Share of the recorded frames that is kept, whole persons at a time; 0 learns from all."""
+    clip_share: float = 0.0
+    """Share of what is left that is kept as well, clips of persons who have others that are learnt."""
     instead: bool = False
     """Whether recordings are learnt instead of the built-in motions, not beside them."""
     split_seed: int = 0
@@ -155,7 +160,7 @@ def walk() -> Experiment:
         body="full",
         level="fast",
         clips=ClipChoice(("walk",), (), test_share=0.0, instead=True),
-        task=on_feet(Synergy()),
+        task=on_feet(Synergy(inhibition=1.0)),
         policy=PolicySettings(network=NetworkSettings(width=128), std=0.3, lowest_std=0.05, symmetric=True),
         clone=None,
         ppo=stepping(),
@@ -167,6 +172,40 @@ def walk() -> Experiment:
 def walk_torque() -> Experiment:
     """The same by ideal joints as strong as the muscles: the torque-driven twin."""
     return replace(walk(), recipe="walk-torque", task=on_feet(Torque()))
+
+
+def locomotion() -> Experiment:
+    """One policy walks, runs, turns and jumps: a folder of recordings, from easy to hard; some clips and persons are
+    kept for judging."""
+    task = walk().task
+    return replace(
+        walk(),
+        recipe="locomotion",
+        clips=ClipChoice((), (), test_share=0.15, clip_share=0.1, instead=True),
+        task=replace(
+            task, reward=economical(), start=replace(task.start, curriculum=Curriculum(first=0.3)),
+        ),
+        worlds=192,
+        minutes=600.0,
+    )  # fmt: skip
+
+
+def generalist() -> Experiment:
+    """The same with a wider network, for a folder of many motions of any kind."""
+    return replace(
+        locomotion(),
+        recipe="generalist",
+        policy=replace(locomotion().policy, network=NetworkSettings(width=256)),
+        worlds=256,
+        minutes=1440.0,
+    )
+
+
+def refine() -> Experiment:
+    """A policy that keeps its motions follows them more closely, and with less effort."""
+    return replace(
+        walk(), recipe="refine", task=replace(walk().task, reward=economical()), ppo=knowing(), minutes=30.0,
+    )  # fmt: skip
 
 
 def distil() -> Experiment:
@@ -199,6 +238,20 @@ def on_feet(action: Synergy | Torque) -> Task:
     )  # fmt: skip
 
 
+def economical() -> Reward:
+    """What a body is paid for that does not fall any more: narrower scores, and muscles that rest where they can."""
+    return Reward(
+        posture=PostureScore(0.3, 0.15),
+        velocity=VelocityScore(0.1, 2.0),
+        root=RootScore(0.2, 0.12, 0.3),
+        landmark=LandmarkScore(0.4, 0.08),
+        landmark_turn=LandmarkTurnScore(0.1, 0.4),
+        landmark_velocity=LandmarkVelocityScore(0.1, 0.5),
+        effort=EffortCost(-1.5),
+        smoothness=SmoothnessCost(-0.1),
+    )
+
+
 def stepping() -> PPOSettings:
     """Trial and error of bodies on their own feet. Tuned: docs/training.md tells what each choice is for."""
     return PPOSettings(
@@ -206,8 +259,17 @@ def stepping() -> PPOSettings:
     )  # fmt: skip
 
 
-HOLD = 3
-"""Control intervals for which a body on its own feet keeps an action: what is drawn anew every 10 ms moves nothing."""
+def knowing(hold: int = HOLD) -> PPOSettings:
+    """The same of a policy that knows something already: smaller steps, after the critic has got to know it.
+
+    Args:
+        hold: Control intervals for which its actions are held; time ahead and rollouts stay as long.
+    """
+    first = stepping()
+    return replace(
+        first, steps=first.steps * HOLD // hold, gamma=first.gamma ** (hold / HOLD), warm_up=8,
+        actor=OptimiserSettings(rate=1e-4),
+    )  # fmt: skip
 
 
 def anchored() -> PPOSettings:
@@ -223,6 +285,9 @@ RECIPES = {
     "arms-ppo": arms_ppo,
     "walk": walk,
     "walk-torque": walk_torque,
+    "locomotion": locomotion,
+    "generalist": generalist,
+    "refine": refine,
     "distil": distil,
     "finetune": finetune,
 }

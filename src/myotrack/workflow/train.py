@@ -26,7 +26,7 @@ from myotrack.workflow.learning import Lesson, lesson_of, one_thread
 from myotrack.workflow.output import errors, print_json
 from myotrack.workflow.plain import as_plain
 from myotrack.workflow.policies import POLICY, open_policy, read_experiment, save_policy
-from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment
+from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, knowing
 from myotrack.workflow.run import EXPERIMENT, about_run, check_place, experiment_of, write_text
 
 if TYPE_CHECKING:
@@ -136,11 +136,8 @@ def chosen(command: "TrainCommand") -> Experiment:
             if command.symmetric:
                 raise ValueError("--symmetric is decided when a policy is first trained; 'finetune' keeps it.")
             experiment = fine_tuning(experiment, command.begin, command.clips)
-        elif command.begin is not None:
-            raise ValueError(
-                "--begin is for the recipes 'finetune' and 'distil'; the others begin with a network that knows "
-                "nothing yet."
-            )
+        elif command.begin is not None or command.recipe == "refine":
+            experiment = going_on(experiment, command.begin, command.clips)
     bounds = {"minutes": command.minutes, "steps": command.steps, "target": command.target}
     given = {name: value for name, value in bounds.items() if value is not None}
     if given:
@@ -177,6 +174,36 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         task=first.experiment.task,
         policy=first.experiment.policy,
         clips=choice,
+        begin=first.path,
+    )
+
+
+def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
+    """A policy goes on by trial and error, on its own motions or on others, paid and chosen as this recipe says; body,
+    action, observation and network stay.
+
+    Raises:
+        ValueError: The policy is not named, or the recipe has no trial and error, or is about another body.
+    """
+    if experiment.ppo is None or experiment.clone is not None:
+        raise ValueError(
+            f"--begin is for recipes of trial and error alone, 'finetune' and 'distil'; '{experiment.recipe}' begins "
+            "with a network that knows nothing yet."
+        )
+    if begin is None:
+        raise ValueError("There is nothing to refine: name a policy that was learnt by trial and error, --begin RUN.")
+    first = open_policy(begin)
+    known = first.experiment
+    if known.body != experiment.body:
+        raise ValueError(f"{begin}: this policy moves the body '{known.body}', and '{experiment.recipe}' another.")
+    task = known.task
+    return replace(
+        experiment,
+        fingers=known.fingers,
+        task=replace(experiment.task, action=task.action, observation=task.observation, hold=task.hold),
+        policy=known.policy,
+        ppo=knowing(task.hold),
+        clips=known.clips if clips is None else experiment.clips,
         begin=first.path,
     )
 
