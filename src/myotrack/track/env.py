@@ -3,6 +3,7 @@
 body and reference -> Moment -> observation -> policy -> action -> excitation -> 10 ms -> Moment -> reward, end
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -220,16 +221,20 @@ class TrackingEnv:
         final = self._seen(torch.zeros_like(failed)) if looked else self._observation
         return Step(final, final, reward, failed, cut, scores)
 
-    def ease(self) -> Float[Tensor, "clip"]:
+    @torch.no_grad()
+    def ease(self, act: Callable[[Observation], Action] | None = None) -> Float[Tensor, "clip"]:
         """How easy each clip is, measured: the mean share of the next second, or of what is left of the clip, before
-        a body that is left alone (action 0) is lost by the task's own rule. All worlds go on afterwards as if nothing
-        had been asked."""
+        a body is lost by the task's own rule. All worlds go on afterwards as if nothing had been asked.
+
+        Args:
+            act: What the body does; if not given it is left alone (action 0).
+        """
         before = self.state()
         clips, places = range(len(self.library.frames)), []
         for clip in clips:
             places += [(clip, frame) for frame in range(0, self.library.frames[clip] - 1, EASE_EVERY)]
         everywhere = torch.ones(self.worlds, dtype=torch.bool, device=self.device)
-        nothing = torch.zeros(self.worlds, self.action_size, device=self.device)
+        action = torch.zeros(self.worlds, self.action_size, device=self.device)
         lived = []
         for first in range(0, len(places), self.worlds):
             some = places[first : first + self.worlds]
@@ -238,7 +243,9 @@ class TrackingEnv:
             left = (self.library.length[chosen[:, 0]] - 1 - chosen[:, 1]).clamp(max=round(RATE * EASE_WITHIN))
             lost_at = left.clone()
             for frame in range(1, int(left.max()) + 1):
-                self.simulator.advance(self.actuation.excite(nothing, self.moment))
+                if act is not None and (frame - 1) % self.task.hold == 0:
+                    action = act(self.observer.read(self.moment))
+                self.simulator.advance(self.actuation.excite(action, self.moment))
                 self._moment, self.frame = None, self.frame + 1
                 gone = lost(self.moment, self.anatomy, self.task.rule) & (lost_at >= frame)
                 lost_at = torch.where(gone, frame - 1, lost_at)

@@ -36,6 +36,8 @@ class TrainCommand:
     test_share: float | None = None
     """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all. The recipe's
     own if not given: 0.2 with arms, 0 with the others."""
+    split_seed: int = 0
+    """Another seed keeps other persons and clips."""
     begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
     """Run or policy to begin with: needed by 'finetune', 'refine' and 'distil', possible with all others on feet."""
     fingers: bool = False

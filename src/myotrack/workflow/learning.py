@@ -214,6 +214,11 @@ def lesson_of(
     policy = policy_of(experiment, env)
     if first is not None:
         first.fill(policy)
+    for each in envs.values():
+        if experiment.task.start.curriculum.first < 1:
+            tell("finding out which clips are easy", 0, 0)
+            each.starts.course.order(each.ease(None if first is None else policy.mean))
+            each.restart()
     taught = None if experiment.teacher is None else open_policy(experiment.teacher)
 
     def teacher(of: TrackingEnv) -> Teacher:
@@ -235,12 +240,7 @@ def env_of(
     tell("finding the activations of every start", 0, 0)
     weight = torch.tensor(clips.weight) if clips.weight else None
     seed = experiment.seed + _APART * team.rank
-    env = TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), seed, weight)
-    if experiment.task.start.curriculum.first < 1:
-        tell("finding out which clips are easy", 0, 0)
-        env.starts.course.order(env.ease())
-        env.restart()
-    return env
+    return TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), seed, weight)
 
 
 def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:

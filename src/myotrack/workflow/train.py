@@ -126,7 +126,7 @@ def chosen(command: "TrainCommand") -> Experiment:
             experiment = replace(experiment, worlds=command.worlds)
         if command.clips is not None:
             share = experiment.clips.test_share if command.test_share is None else command.test_share
-            clips = replace(experiment.clips, folder=command.clips, test_share=share)
+            clips = replace(experiment.clips, folder=command.clips, test_share=share, split_seed=command.split_seed)
             if clips.instead:
                 clips = replace(clips, builtin=(), judged=())
             experiment = replace(experiment, clips=clips)
