@@ -7,7 +7,7 @@ from torch import Tensor
 from myotrack.train.env import Diverged
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import Critic, Policy, PolicySettings
-from myotrack.train.rollout import Rollout, advantages, collect
+from myotrack.train.rollout import Rollout, advantages, collect, worth
 from tests.train.pendulum import Step, Worlds
 
 NEVER = [False, False, False]
@@ -147,3 +147,10 @@ def test_numbers_that_are_none_are_told_with_their_world(what: str) -> None:
     policy, critic = actor_and_critic(env)
     with pytest.raises(Diverged, match=f"World 2 {what} a number that is not finite"):
         collect(env, policy, critic, Rollout.allocate(env, 3), torch.Generator().manual_seed(0))
+
+
+def test_a_policy_that_fails_is_worth_less_than_its_rewards() -> None:
+    # By hand: 2 per step for ever, and 2 once in a while that ends at once.
+    assert worth(2 / (1 - 0.9), 2.0, 0.9) == pytest.approx(2.0)
+    assert worth(2.0, 2.0, 0.9) == pytest.approx(0.2)
+    assert worth(5.0, 2.0, 1.0) == 2.0

@@ -18,7 +18,7 @@ from myotrack.train.env import Command, Diverged, Env, Observation, State, Symme
 from myotrack.train.normalise import Normaliser
 from myotrack.train.optimise import Optimiser, OptimiserSettings
 from myotrack.train.policy import Critic, Policy
-from myotrack.train.rollout import Gathered, Rollout, Rows, collect
+from myotrack.train.rollout import Gathered, Rollout, Rows, collect, worth
 from myotrack.train.team import ALONE, Team
 
 Anchor = Callable[[int, torch.Generator], tuple[Observation, Command]]
@@ -180,11 +180,11 @@ class PPO:
         """Gather a rollout and learn from it; before the first of new networks, one is only looked at, for the scale.
 
         Returns:
-            'steps' simulated; 'score' and 'reward', the mean per step; 'divergence' that the policy moved [nat]; 'rate'
-            of the actor; 'std' of actions; 'value_error', the share of the variance of returns that the critic missed;
-            'episode_length' of episodes that ended, or how old the running ones are if none did [steps]; 'anchor', its
-            loss without its weight, if there is one; 'time_env', 'time_policy', 'time_update', shares of wall-clock
-            time; and what the worlds score.
+            'steps' simulated; 'reward', the mean per step; 'score', what steps were worth with all that followed
+            (`rollout.worth`); 'divergence' that the policy moved [nat]; 'rate' of the actor; 'std' of actions;
+            'value_error', the share of the variance of returns that the critic missed; 'episode_length' of episodes
+            that ended, or how old the running ones are if none did [steps]; 'anchor', its loss without its weight, if
+            there is one; 'time_env', 'time_policy', 'time_update', shares of the time; and what the worlds score.
 
         Raises:
             Diverged: Observations, rewards, gradients or parameters are not finite.
@@ -208,7 +208,6 @@ class PPO:
         end = time.perf_counter()
         return gathered.scores | told | {
             "steps": float(self._steps - steps),
-            "score": reward,
             "reward": reward,
             "rate": self.rate,
             "std": float(self.policy.log_std.detach().exp().mean()),
@@ -278,6 +277,7 @@ class PPO:
         settings = self.settings
         rows = self._rollout.rows(settings.gamma, settings.lam)
         team, tiny = self._team, torch.finfo(torch.float32).tiny
+        score = worth(float(team.mean(rows.target)), float(team.mean(self._rollout.reward)), settings.gamma)
         missed = (team.spread(rows.target - rows.value) / team.spread(rows.target).clamp(min=tiny)).square()
         self.critic.rescale(rows.target, team)
         spread = team.spread(rows.advantage).clamp(min=tiny)
@@ -292,10 +292,10 @@ class PPO:
                 self._move_critic(batch, share)
                 moving = moving and self._move_actor(batch, share, log_std, anchored)
         if warm:
-            return {"value_error": float(missed), "divergence": 0.0}
+            return {"score": score, "value_error": float(missed), "divergence": 0.0}
         divergence = self._moved(rows, log_std)
         self._actor_optimiser.set_rate(adapted(self.rate, divergence, settings))
-        told = {"value_error": float(missed), "divergence": divergence}
+        told = {"score": score, "value_error": float(missed), "divergence": divergence}
         return told | ({"anchor": sum(anchored) / len(anchored)} if anchored else {})
 
     def _minibatches(self, rows: Rows) -> Iterator[tuple[Rows, float]]:

@@ -124,6 +124,20 @@ def advantages(
     return estimates
 
 
+def worth(following: float, reward: float, gamma: float) -> float:
+    """What a policy is judged by: mean discounted reward from a step on, in units of reward per step.
+
+    The mean reward per step alone favours a policy that fails at once and begins anew where reward is high: one that
+    lives longer also gets to where it is lower.
+
+    Args:
+        following: Mean discounted sum of what followed every step.
+        reward: Mean of a step; taken as it is where nothing is discounted.
+        gamma: Discount.
+    """
+    return (1 - gamma) * following if gamma < 1 else reward
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What a `collect` has to tell beside its rollout."""

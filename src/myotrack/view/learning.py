@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from myotrack.view.figures import GRID, INK, PALE, WIDTH, Picture
 
 CURVES = {
-    "reward": ("score", "reward per control step", 1.0),
+    "reward": ("score", "score: reward per step", 1.0),
     "error": ("landmark_error", "landmark error [mm]", 1000.0),
     "lost": ("failed", "steps at which the body is lost [%]", 100.0),
 }

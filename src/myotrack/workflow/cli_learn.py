@@ -54,7 +54,7 @@ class TrainCommand:
     steps: int | None = None
     """Control steps over all worlds, instead; with the same seed the result is the same on one machine."""
     target: float | None = None
-    """Mean reward per control step at which learning ends early."""
+    """Mean reward per control step, for trial and error discounted with what follows, at which learning ends early."""
     worlds: int | None = None
     """How many bodies at once; the recipe's own if not given."""
     device: Literal["cpu", "cuda"] = "cpu"

@@ -106,7 +106,7 @@ class Experiment:
     steps: int | None = None
     """Control steps, over all worlds; no bound if not given."""
     target: float | None = None
-    """Mean reward per control step at which learning ends early."""
+    """Score at which learning ends early: mean reward per control step, discounted where it learns by trial."""
     begin: Path | None = None
     """Policy to begin with, for fine-tuning."""
     teacher: Path | None = None

@@ -356,7 +356,7 @@ def progress(shown: bool = True) -> Iterator[tuple[Tell, Callable[[Advance], Non
 def line_of(now: Advance) -> str:
     """Stage, reward, error, how many were lost, speed."""
     row = now.row
-    parts = [now.stage, f"reward {row['score']:.3f}"]
+    parts = [now.stage, f"reward {row.get('reward', row['score']):.3f}"]
     if "landmark_error" in row:
         parts.append(f"error {100 * row['landmark_error']:.2f} cm")
     if "failed" in row:
