@@ -214,8 +214,8 @@ def compare(
 def by_chance(curves: Sequence[Float[np.ndarray, "101"]], norms: Sequence[Norm]) -> float:
     """What mean correlation chance gives: the 95th percentile of it over all turns of the cycle.
 
-    All curves are turned by the same share of the cycle, so what muscles have in common stays in common. A curve
-    without shape, or a silent muscle, scores nothing.
+    All curves are turned by the same share of the cycle, so what muscles have in common stays in common. A pattern that
+    is right but comes late counts as chance, too. A curve without shape, or a silent muscle, scores nothing.
 
     Args:
         curves: One per norm.
