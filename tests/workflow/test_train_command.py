@@ -29,7 +29,7 @@ from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, 
 from myotrack.workflow.policies import POLICY, open_policy
 from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, arms, finetune
 from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
-from myotrack.workflow.train import distilling, fine_tuning, learn
+from myotrack.workflow.train import distilling, fine_tuning, going_on, learn
 from myotrack.workflow.validate import Examination, examine
 
 SMALL = CloneSettings(first_steps=12, steps=8, updates=4, batch=32)
@@ -371,6 +371,35 @@ def test_a_walk_is_learnt_on_feet_and_distilled_into_excitations(tmp_path: Path)
     (tmp_path / "walk" / POLICY).unlink()
     run = examine(tmp_path / "muscles", None, Examination(level="fast"), False, quiet)
     assert [trial.name for trial, _ in run.trials] == ["walk"]
+
+
+def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(tmp_path: Path) -> None:
+    small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3, symmetric=True)
+    steps = replace(RECIPES["walk"]().ppo or PPOSettings(), steps=4, minibatches=2)
+    begun = replace(RECIPES["walk"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
+    learn(begun, tmp_path / "walk", quiet, quiet)
+    first = open_policy(tmp_path / "walk")
+
+    refined = going_on(RECIPES["refine"](), tmp_path / "walk", None)
+    assert refined.task.action == begun.task.action
+    assert refined.task.reward == RECIPES["refine"]().task.reward != begun.task.reward
+    assert refined.clips == begun.clips
+    assert (refined.policy.network, refined.policy.std) == (small.network, RECIPES["refine"]().policy.highest_std)
+    steps = replace(refined.ppo or PPOSettings(), steps=4, minibatches=2, warm_up=1)
+    assert (
+        learn(replace(refined, ppo=steps, worlds=4, minutes=None, steps=16), tmp_path / "r", quiet, quiet).steps == 16
+    )
+    # Only the critic has learnt, and the spread obeys its bound where actions are drawn.
+    second = open_policy(tmp_path / "r")
+    assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors if "network" in name)
+
+    many = going_on(RECIPES["locomotion"](), tmp_path / "walk", None)
+    many = replace(many, clips=ClipChoice(("walk", "walk_slow"), (), test_share=0.0), ppo=steps, worlds=4)
+    assert learn(replace(many, minutes=None, steps=16), tmp_path / "many", quiet, quiet).how == "finished"
+    assert read_log(tmp_path / "many" / LOG)[-1]["clips_learnt"] == 1
+
+    with pytest.raises(ValueError, match="recipes of trial and error alone"):
+        going_on(RECIPES["arms-ppo"](), tmp_path / "walk", None)
 
 
 def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path) -> None:

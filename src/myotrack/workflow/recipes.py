@@ -203,8 +203,10 @@ def generalist() -> Experiment:
 
 def refine() -> Experiment:
     """A policy that keeps its motions follows them more closely, and with less effort."""
+    calm = replace(walk().policy, std=0.12, highest_std=0.12)
     return replace(
-        walk(), recipe="refine", task=replace(walk().task, reward=economical()), ppo=knowing(), minutes=30.0,
+        walk(), recipe="refine", task=replace(walk().task, reward=economical()), policy=calm, ppo=knowing(),
+        minutes=30.0,
     )  # fmt: skip
 
 
@@ -243,7 +245,7 @@ def economical() -> Reward:
     return Reward(
         posture=PostureScore(0.3, 0.15),
         velocity=VelocityScore(0.1, 2.0),
-        root=RootScore(0.2, 0.12, 0.3),
+        root=RootScore(0.2, 0.12, 0.2),
         landmark=LandmarkScore(0.4, 0.08),
         landmark_turn=LandmarkTurnScore(0.1, 0.4),
         landmark_velocity=LandmarkVelocityScore(0.1, 0.5),

@@ -180,7 +180,7 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
 
 def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
     """A policy goes on by trial and error, on its own motions or on others, paid and chosen as this recipe says; body,
-    action, observation and network stay.
+    action, observation and network stay, and the spread of actions is kept within the recipe's bounds.
 
     Raises:
         ValueError: The policy is not named, or the recipe has no trial and error, or is about another body.
@@ -196,12 +196,13 @@ def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> 
     known = first.experiment
     if known.body != experiment.body:
         raise ValueError(f"{begin}: this policy moves the body '{known.body}', and '{experiment.recipe}' another.")
-    task = known.task
+    task, bounds = known.task, experiment.policy
+    spread = min(max(known.policy.std, bounds.lowest_std), bounds.highest_std)
     return replace(
         experiment,
         fingers=known.fingers,
         task=replace(experiment.task, action=task.action, observation=task.observation, hold=task.hold),
-        policy=known.policy,
+        policy=replace(known.policy, std=spread, lowest_std=bounds.lowest_std, highest_std=bounds.highest_std),
         ppo=knowing(task.hold),
         clips=known.clips if clips is None else experiment.clips,
         begin=first.path,
