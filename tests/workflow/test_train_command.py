@@ -302,7 +302,10 @@ def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
     [
         (("train", "arms", "--out", "{tmp}", "--resume"), "there is no training to go on with"),
         (("train", "finetune", "--out", "{tmp}"), "Fine-tuning needs a policy to begin with"),
-        (("train", "arms", "--begin", "{run}", "--out", "{tmp}"), "--begin is for the recipes 'finetune' and 'distil'"),
+        (
+            ("train", "arms", "--begin", "{run}", "--out", "{tmp}"),
+            "--begin is for the recipes 'style', 'finetune' and 'distil'",
+        ),
         (("train", "arms", "--out", "{run}", "--clips", "{run}"), "there is a run already"),
         (("train", "arms", "--out", "{tmp}", "--clips", "{tmp}"), "there are no clips here"),
         (("train", "arms", "--out", "{run}", "--seeds", "2"), "there is a run already"),

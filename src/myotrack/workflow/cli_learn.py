@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 Level = Literal["original", "paths", "fast"]
+Recipe = Literal["arms", "arms-ppo", "walk", "walk-torque", "style", "distil", "finetune"]
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,12 @@ class TrainCommand:
     The exit status is 1 if learning was stopped or has diverged.
     """
 
-    recipe: Annotated[Literal["arms", "arms-ppo", "walk", "walk-torque", "distil", "finetune"], tyro.conf.Positional]
+    recipe: Annotated[Recipe, tyro.conf.Positional]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
     'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
-    joints as strong as the muscles. 'distil': a network of excitations learns what a policy (--begin) of 'walk' does.
-    'finetune': a policy (--begin) learns new clips in a minute."""
+    joints as strong as the muscles. 'style': the whole body moves like its clips, paid for what cannot be told from
+    them instead of for being where they are. 'distil': a network of excitations learns what a policy (--begin) of
+    'walk' does. 'finetune': a policy (--begin) learns new clips in a minute."""
     out: Path
     """Folder of the run."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -32,7 +34,7 @@ class TrainCommand:
     """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all. The recipe's
     own if not given: 0.2 with arms, 0 with the others."""
     begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run or policy to begin with, for 'finetune' and 'distil'."""
+    """Run or policy to begin with, for 'finetune' and 'distil'; 'style' may begin with one of 'walk'."""
     fingers: bool = False
     """With moving fingers and their muscles: 126 instead of 64."""
     level: Level | None = None

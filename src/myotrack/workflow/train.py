@@ -43,6 +43,8 @@ TITLES = {"arms": "Arms moved by a learnt policy", "full": "A body moved by a le
 """Of the report."""
 NEW_SHARE = 0.5
 """Of the episodes in fine-tuning, that begin in what is new; the others rehearse."""
+WARM_UP = 8
+"""Rollouts in which only the critic learns, where a style begins with a policy. Source: as in `recipes.anchored`."""
 SEED_FOLDER = "seed-"
 """What the folders of several seeds begin with."""
 RANKS = "ranks"
@@ -136,10 +138,12 @@ def chosen(command: "TrainCommand") -> Experiment:
             if command.symmetric:
                 raise ValueError("--symmetric is decided when a policy is first trained; 'finetune' keeps it.")
             experiment = fine_tuning(experiment, command.begin, command.clips)
+        elif command.recipe == "style":
+            experiment = styling(experiment, command.begin)
         elif command.begin is not None:
             raise ValueError(
-                "--begin is for the recipes 'finetune' and 'distil'; the others begin with a network that knows "
-                "nothing yet."
+                "--begin is for the recipes 'style', 'finetune' and 'distil'; the others begin with a network that "
+                "knows nothing yet."
             )
     bounds = {"minutes": command.minutes, "steps": command.steps, "target": command.target}
     given = {name: value for name, value in bounds.items() if value is not None}
@@ -179,6 +183,34 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         clips=choice,
         begin=first.path,
     )
+
+
+def styling(experiment: Experiment, begin: Path | None) -> Experiment:
+    """A style may be learnt by a policy that walks already; nothing of it but the network stays.
+
+    The new critic learns alone at first: measured, with one that knew nothing the first rollout moved a walking policy
+    by 1.3 nat instead of 0.05.
+
+    Raises:
+        ValueError: The policy sees or does something else, or its network is another.
+    """
+    if begin is None:
+        return experiment
+    first = open_policy(begin)
+    theirs, mine = first.experiment, experiment
+    same = (
+        (theirs.body, theirs.fingers) == (mine.body, mine.fingers)
+        and (theirs.task.action, theirs.task.observation) == (mine.task.action, mine.task.observation)
+        and theirs.policy.network == mine.policy.network
+        and theirs.policy.symmetric == mine.policy.symmetric
+    )
+    if not same:
+        raise ValueError(
+            f"{begin}: this policy has another body, network, action or observation than the recipe 'style'; begin "
+            "with one of the recipe 'walk'."
+        )
+    assert experiment.ppo is not None
+    return replace(experiment, begin=first.path, ppo=replace(experiment.ppo, warm_up=WARM_UP))
 
 
 def distilling(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
