@@ -41,7 +41,8 @@ class DiscriminatorSettings:
     optimiser: OptimiserSettings = field(default_factory=lambda: OptimiserSettings(rate=5e-5))
     """How the network is moved. Source of the rate: IsaacGymEnvs, HumanoidAMP (recalled)."""
     updates: int = 2
-    """Of the network, after every rollout. Not tuned."""
+    """Of the network, after every rollout. Tuned, by one run each: with eight, of twice the rate and half the rows, a
+    walk that was never seen was worth 0.36 after 65 rollouts, with two 0.86 after 36 (docs/training.md)."""
     batch: int = 512
     """Genuine examples per update, and as many of the policy's: one half of the last rollout, the other of any that is
     kept. Not tuned: two updates see about as many examples as a rollout of the recipe 'style' has steps."""
