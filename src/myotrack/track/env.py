@@ -5,6 +5,7 @@ body and reference -> Moment -> observation -> policy -> action -> excitation ->
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,6 +18,7 @@ from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.simulator import Simulator
+from myotrack.simulate.state import BodyState
 from myotrack.track.action import actuation
 from myotrack.track.curriculum import Curriculum
 from myotrack.track.disturb import Pushes
@@ -58,6 +60,19 @@ class Step:
             self.cut | (other.cut & ~over),
             scores | {"failed": self.scores["failed"] + torch.where(over, 0.0, other.scores["failed"])},
         )
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Looks at the bodies of an env in every step, such as `style.StyleExamples`."""
+
+    def before(self, body: BodyState) -> None:
+        """When they are about to act."""
+        ...
+
+    def after(self, body: BodyState) -> None:
+        """When they have, before an episode begins anew."""
+        ...
 
 
 class TrackingEnv:
@@ -112,6 +127,8 @@ class TrackingEnv:
         self._late = torch.zeros(delay, worlds, self.observer.size, device=self.device)
         self._observation = torch.zeros(worlds, self.observer.size, device=self.device)
         self._moment: Moment | None = None
+        self.watcher: Watcher | None = None
+        """Who looks on, if anybody does."""
         self.restart()
 
     @property
@@ -164,10 +181,14 @@ class TrackingEnv:
 
     def step(self, action: Action) -> Step:
         """Let as many control intervals pass as the task holds an action."""
+        if self.watcher is not None:
+            self.watcher.before(self.moment.body)
         step = self._live(action, self.task.hold == 1)
         for later in range(2, self.task.hold + 1):
             step = step.then(self._live(action, later == self.task.hold, step.failed | step.cut))
         step = replace(step, reward=step.reward / self.task.hold)
+        if self.watcher is not None:
+            self.watcher.after(self.moment.body)
         ended = step.failed | step.cut
         if bool(ended.any()):
             self._begin(ended)

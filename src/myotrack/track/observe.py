@@ -127,9 +127,9 @@ def _joint_entries(anatomy: Anatomy, settings: ObservationSettings, device: torc
     mirror, trees = anatomy.mirror, Trees.of(anatomy)
     free = anatomy.free
     hinge = trees.coordinate[6 if free else 0 :]
-    joint = _within(mirror.rate_index, mirror.rate_sign, 6 if free else 0)
+    joint = within(mirror.rate_index, mirror.rate_sign, 6 if free else 0)
     rates = slice(6 if free else 0, None)
-    landmark = _each(mirror.landmark_index, VECTOR)
+    landmark = triples(mirror.landmark_index, VECTOR)
     entries = [
         Entry("joint_pos", "rad", joint, lambda v: v.body.coordinate_pos[:, v.joints], hinge),
         Entry("joint_vel", "rad/s", joint, lambda v: v.body.coordinate_vel[:, rates], hinge),
@@ -222,12 +222,12 @@ def _muscle_entries(anatomy: Anatomy, settings: ObservationSettings, device: tor
     return [entry for name, entry in rows.items() if getattr(settings, name)]
 
 
-def _within(index: Tensor, sign: Tensor, first: int) -> SignedPermutation:
+def within(index: Tensor, sign: Tensor, first: int) -> SignedPermutation:
     """A mirror's permutation without its first columns, which it maps to themselves."""
     return SignedPermutation((index[first:] - first).clone(), sign[first:].float().clone())
 
 
-def _each(index: Tensor, inner: SignedPermutation) -> SignedPermutation:
+def triples(index: Tensor, inner: SignedPermutation) -> SignedPermutation:
     """Rows of three, permuted among each other and within."""
     place = 3 * index[:, None] + inner.index
     return SignedPermutation(place.flatten(), inner.sign.repeat(len(index)))

@@ -132,6 +132,42 @@ class Teacher(Protocol):
 
 
 @runtime_checkable
+class Judge(Protocol):
+    """Pays for what steps look like, beside what worlds pay, and learns from them what is worth paying for."""
+
+    def look(self) -> None:
+        """Note what the step that the worlds have just made looks like."""
+        ...
+
+    def pay(self) -> Float[Tensor, "step world"]:
+        """For every step that was looked at since the last pay; it is added to what the worlds paid.
+
+        Raises:
+            Diverged: Something that was seen, or what it is worth, is not finite.
+        """
+        ...
+
+    def learn(self) -> dict[str, float]:
+        """Learn from the steps that were paid for last.
+
+        Returns:
+            What to log.
+
+        Raises:
+            Diverged: A gradient is not finite.
+        """
+        ...
+
+    def state(self) -> State:
+        """Everything needed to go on."""
+        ...
+
+    def load(self, state: State) -> None:
+        """Go on from a state."""
+        ...
+
+
+@runtime_checkable
 class Stage(Protocol):
     """A way of learning, taken in small steps by the trainer."""
 

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from myotrack.train.checkpoint import part_of
 from myotrack.train.distribution import Gaussian
-from myotrack.train.env import Command, Diverged, Env, Observation, State, Symmetry
+from myotrack.train.env import Command, Diverged, Env, Judge, Observation, State, Symmetry
 from myotrack.train.normalise import Normaliser
 from myotrack.train.optimise import Optimiser, OptimiserSettings
 from myotrack.train.policy import Critic, Policy
@@ -136,6 +137,7 @@ class PPO:
         anchor: Anchor | None = None,
         name: str = "ppo",
         team: Team = ALONE,
+        judge: Judge | None = None,
     ) -> None:
         """Prepare; worlds go on from where they are.
 
@@ -147,6 +149,7 @@ class PPO:
             anchor: What the policy should not forget; needed if it has a weight.
             name: For logs and checkpoints.
             team: Processes that learn this policy together, each in as many worlds.
+            judge: Pays for what steps look like, beside the worlds, and learns after every rollout.
 
         Raises:
             ValueError: The anchor has a weight and is not given, or there are fewer rows than minibatches.
@@ -158,7 +161,7 @@ class PPO:
                 f"{settings.steps} steps of {env.worlds} worlds cannot be cut into {settings.minibatches} minibatches."
             )
         self.env, self.policy, self.critic, self.settings, self.name = env, policy, critic, settings, name
-        self._anchor, self._team = anchor, team
+        self._anchor, self._team, self._judge = anchor, team, judge
         self._generator = torch.Generator(env.device).manual_seed(settings.seed)
         self._actor_optimiser = Optimiser({"policy": policy}, settings.actor, team)
         self._critic_optimiser = Optimiser({"critic": critic}, settings.critic, team)
@@ -184,7 +187,8 @@ class PPO:
             (`rollout.worth`); 'divergence' that the policy moved [nat]; 'rate' of the actor; 'std' of actions;
             'value_error', the share of the variance of returns that the critic missed; 'episode_length' of episodes
             that ended, or how old the running ones are if none did [steps]; 'anchor', its loss without its weight, if
-            there is one; 'time_env', 'time_policy', 'time_update', shares of the time; and what the worlds score.
+            there is one; 'time_env', 'time_policy', 'time_update', shares of the time; what the worlds
+            score; and what the judge tells, if there is one.
 
         Raises:
             Diverged: Observations, rewards, gradients or parameters are not finite.
@@ -198,7 +202,7 @@ class PPO:
         gathered, length = self._gather()
         looked.append(gathered)
         before = time.perf_counter()
-        told = self._learn()
+        told = self._learn() | ({} if self._judge is None else self._judge.learn())
         moving = self._rollouts >= self.settings.warm_up
         if moving and self.settings.learn_scale:
             self._learn_scale(self._normalisers())
@@ -230,12 +234,14 @@ class PPO:
         self._steps, self._rollouts = int(state["_steps"]), int(state["_rollouts"])
         self._age = state["_age"].to(self.env.device)
         self._generator.set_state(state["generator"])
-        parts = {name: _part(state, name) for name in ("policy", "critic", "actor", "judge", "env")}
+        parts = {name: part_of(state, f"{name}.") for name in ("policy", "critic", "actor", "judge", "style", "env")}
         self.policy.load_state_dict(parts["policy"])
         self.critic.load_state_dict(parts["critic"])
         self._actor_optimiser.load(parts["actor"])
         self._critic_optimiser.load(parts["judge"])
         self.env.load(parts["env"])
+        if self._judge is not None:
+            self._judge.load(parts["style"])
 
     def _parts(self) -> dict[str, State]:
         """States of what this stage moves, by the prefix of their names."""
@@ -244,13 +250,15 @@ class PPO:
             "critic": self.critic.state_dict(),
             "actor": self._actor_optimiser.state(),
             "judge": self._critic_optimiser.state(),
+            "style": {} if self._judge is None else self._judge.state(),
             "env": self.env.state(),
         }
 
     def _gather(self) -> tuple[Gathered, float]:
         """Fill the rollout; tells how long episodes were."""
         with self._precision():
-            gathered = collect(self.env, self.policy, self.critic, self._rollout, self._generator, self._team)
+            parts = self.env, self.policy, self.critic, self._rollout, self._generator
+            gathered = collect(*parts, self._team, self._judge)
         self._steps += self._rollout.reward.numel() * self._team.size
         ended = self._rollout.failed | self._rollout.cut
         lengths = []
@@ -382,8 +390,3 @@ class PPO:
             for name, value in module.state_dict().items():
                 if not bool(torch.isfinite(value).all()):
                     raise Diverged(f"'{name}' of the {whose} is not finite; go on from a checkpoint with a lower rate.")
-
-
-def _part(state: State, name: str) -> State:
-    """What stands under a prefix, without it."""
-    return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from myotrack.train.env import Diverged, Env, Transition
+from myotrack.train.env import Diverged, Env, Judge, Transition
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.team import ALONE, Team
 
@@ -152,7 +152,13 @@ class Gathered:
 
 @torch.no_grad()
 def collect(
-    env: Env, policy: Policy, critic: Critic, rollout: Rollout, generator: torch.Generator, team: Team = ALONE
+    env: Env,
+    policy: Policy,
+    critic: Critic,
+    rollout: Rollout,
+    generator: torch.Generator,
+    team: Team = ALONE,
+    judge: Judge | None = None,
 ) -> Gathered:
     """Let the policy act in all worlds, from where they are, and write down what happens.
 
@@ -163,6 +169,7 @@ def collect(
         rollout: To be filled.
         generator: Of the chance, on the device of the worlds.
         team: Processes that draw together.
+        judge: Pays for what steps look like, beside the worlds.
 
     Raises:
         Diverged: An observation or a reward is not finite, or a network makes something of it that is not.
@@ -180,6 +187,8 @@ def collect(
         _demand_finite("is valued at", rollout.value[step, :, None], step)
         before = time.perf_counter()
         transition: Transition = env.step(action)
+        if judge is not None:
+            judge.look()
         seconds += time.perf_counter() - before
         _demand_finite("earns", transition.reward[:, None], step)
         rollout.reward[step], rollout.failed[step], rollout.cut[step] = (
@@ -195,6 +204,8 @@ def collect(
             totals[name] = totals[name] + mean if name in totals else mean
         observation = transition.observation
     _demand_finite("observes", observation, rollout.steps)
+    if judge is not None:
+        rollout.reward.add_(judge.pay())
     after = torch.cat([rollout.value[1:], critic.value(observation)[None]])
     rollout.following.copy_(torch.where(rollout.cut, rollout.following, after))
     scores = {name: float(team.mean(total)) / rollout.steps for name, total in totals.items()}

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 import tyro
 
 Level = Literal["original", "paths", "fast"]
+Recipe = Literal[
+    "arms", "arms-ppo", "walk", "walk-torque", "locomotion", "generalist", "style", "refine", "distil", "finetune"
+]
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,12 @@ class TrainCommand:
     The exit status is 1 if learning was stopped or has diverged.
     """
 
-    recipe: Annotated[
-        Literal["arms", "arms-ppo", "walk", "walk-torque", "locomotion", "generalist", "refine", "distil", "finetune"],
-        tyro.conf.Positional,
-    ]
+    recipe: Annotated[Recipe, tyro.conf.Positional]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
     'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
     joints as strong as the muscles. 'locomotion': one policy for a folder of clips (--clips), from easy to hard.
-    'generalist': the same with a wider network, for many clips. 'refine': a policy (--begin) that keeps its motions
+    'generalist': the same with a wider network, for many clips. 'style': a body moves like its clips, paid for what
+    cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps its motions
     follows them more closely and with less effort. 'distil': a network of excitations learns what a policy (--begin)
     of these kinds does. 'finetune': a policy (--begin) learns new clips in a minute."""
     out: Path

@@ -22,8 +22,10 @@ from myotrack.track.action import Direct, Intent, actuation
 from myotrack.track.env import TrackingEnv
 from myotrack.track.observe import Observer
 from myotrack.track.start import fitting
+from myotrack.track.style import StyleExamples
 from myotrack.train.clone import Clone, CloneIn, Store
-from myotrack.train.env import Command, Stage, Teacher
+from myotrack.train.discriminator import Discriminator, StyleJudge
+from myotrack.train.env import Command, Judge, Stage, Teacher
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import ALONE, Team
@@ -262,7 +264,7 @@ def stages_of(
     clone = None
     if experiment.clone is not None:
         clone = Clone(env, teacher(env), policy, replace(experiment.clone, seed=experiment.seed), store)
-    critic = None
+    critic, judge_of = None, judges(experiment, team)
     for part in experiment.parts:
         env = envs[part.level]
         moved = "" if part.level == experiment.level else f" on the {part.level}"
@@ -279,8 +281,25 @@ def stages_of(
             size, network = env.observation_size, experiment.policy.network
             critic = Critic(size, network, symmetry, policy.normaliser, experiment.seed + 1).to(env.device)
         draw = None if clone is None else clone.draw
-        stages.append(PPO(env, policy, critic, ppo, draw, f"ppo{moved}", team))
+        stages.append(PPO(env, policy, critic, ppo, draw, f"ppo{moved}", team, judge_of(env)))
     return tuple(stages)
+
+
+def judges(experiment: Experiment, team: Team = ALONE) -> Callable[[TrackingEnv], Judge | None]:
+    """Who pays for style in an env, with one discriminator for all of them; nobody if the experiment names no style."""
+    settings, known = experiment.style, list[Discriminator]()
+    if settings is None:
+        return lambda env: None
+    settings = replace(settings, seed=experiment.seed)
+
+    def judge(env: TrackingEnv) -> Judge:
+        examples = StyleExamples(env)
+        if not known:
+            mirror = examples.mirror.to("cpu") if experiment.policy.symmetric else None
+            known.append(Discriminator(examples.size, settings.network, mirror, experiment.seed + 2).to(env.device))
+        return StyleJudge(examples, known[0], settings, team)
+
+    return judge
 
 
 def one_thread() -> None:

@@ -2,6 +2,7 @@
 
 arms()                          both arms: built-in motions and a folder of clips, taught by muscle control
 walk()                          the whole body walks on its own feet, by trial and error
+style()                         the same, paid for looking like the clips instead of for being where they are
 replace(arms(), worlds=128)     the same with more worlds
 """
 
@@ -16,6 +17,8 @@ from myotrack.track.curriculum import Curriculum
 from myotrack.track.observe import ObservationSettings
 from myotrack.track.reward import (
     EffortCost,
+    FootSlipCost,
+    JointLimitCost,
     LandmarkScore,
     LandmarkTurnScore,
     LandmarkVelocityScore,
@@ -26,8 +29,9 @@ from myotrack.track.reward import (
     VelocityScore,
 )
 from myotrack.track.task import Task
-from myotrack.track.terminate import Rule
+from myotrack.track.terminate import PUBLISHED, Rule
 from myotrack.train.clone import CloneSettings
+from myotrack.train.discriminator import DiscriminatorSettings
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
@@ -96,6 +100,8 @@ class Experiment:
     """Cloning of muscle control comes first; left out if none."""
     ppo: PPOSettings | None = None
     """Trial and error comes after it; left out if none."""
+    style: DiscriminatorSettings | None = None
+    """A discriminator pays trial and error for style, beside the reward of the task; nobody does if none."""
     clone_share: float = 0.7
     """Share of the time for cloning, where trial and error comes after it."""
     worlds: int = 64
@@ -118,6 +124,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.clone is None and self.ppo is None:
             raise ValueError("There is nothing to learn by: neither cloning nor trial and error is asked for.")
+        if self.style is not None and self.ppo is None:
+            raise ValueError("A style is learnt by trial and error, and none is asked for.")
         if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
             raise ValueError("Learning takes at least one world, a positive time, and a share of it for cloning.")
         if not 0 <= self.finish < 1 or (self.finish and self.level == "original"):
@@ -210,6 +218,11 @@ def refine() -> Experiment:
     )  # fmt: skip
 
 
+def style() -> Experiment:
+    """The whole body learns to move like its clips: a discriminator pays for what cannot be told from them."""
+    return replace(walk(), recipe="style", task=on_its_way(Synergy(inhibition=1.0)), style=DiscriminatorSettings())
+
+
 def distil() -> Experiment:
     """A network that gives excitations learns what a policy with actions of another kind does."""
     gentle = CloneSettings(first_steps=100, steps=50, noise=0.2)
@@ -254,6 +267,26 @@ def economical() -> Reward:
     )
 
 
+def on_its_way(action: Synergy | Torque) -> Task:
+    """What a body is to do that learns a style: be near where its clip is, and look the same way. How, others say.
+
+    The published rule ends episodes, since nobody who is free to move otherwise stays within a tight one. Not tuned.
+    """
+    reward = Reward(
+        posture=PostureScore(0.0),
+        velocity=VelocityScore(0.0),
+        root=RootScore(0.3, 0.3, 0.7),
+        landmark=LandmarkScore(0.0),
+        landmark_turn=LandmarkTurnScore(0.0),
+        landmark_velocity=LandmarkVelocityScore(0.0),
+        effort=EffortCost(0.0),
+        smoothness=SmoothnessCost(0.0),
+        joint_limit=JointLimitCost(0.0),
+        foot_slip=FootSlipCost(0.0),
+    )
+    return replace(on_feet(action), reward=reward, rule=PUBLISHED)
+
+
 def stepping() -> PPOSettings:
     """Trial and error of bodies on their own feet. Tuned: docs/training.md tells what each choice is for."""
     return PPOSettings(
@@ -290,6 +323,7 @@ RECIPES = {
     "locomotion": locomotion,
     "generalist": generalist,
     "refine": refine,
+    "style": style,
     "distil": distil,
     "finetune": finetune,
 }
