@@ -213,7 +213,7 @@ def refine() -> Experiment:
     """A policy that keeps its motions follows them more closely, and with less effort."""
     calm = replace(walk().policy, std=0.12, highest_std=0.12)
     return replace(
-        walk(), recipe="refine", task=replace(walk().task, reward=economical()), policy=calm, ppo=knowing(),
+        walk(), recipe="refine", task=replace(walk().task, reward=economical(3.0)), policy=calm, ppo=knowing(),
         minutes=30.0,
     )  # fmt: skip
 
@@ -253,8 +253,12 @@ def on_feet(action: Synergy | Torque) -> Task:
     )  # fmt: skip
 
 
-def economical() -> Reward:
-    """What a body is paid for that does not fall any more: narrower scores, and muscles that rest where they can."""
+def economical(effort: float = 1.5) -> Reward:
+    """What a body is paid for that does not fall any more: narrower scores, and muscles that rest where they can.
+
+    Args:
+        effort: What the mean square of the activations costs.
+    """
     return Reward(
         posture=PostureScore(0.3, 0.15),
         velocity=VelocityScore(0.1, 2.0),
@@ -262,7 +266,7 @@ def economical() -> Reward:
         landmark=LandmarkScore(0.4, 0.08),
         landmark_turn=LandmarkTurnScore(0.1, 0.4),
         landmark_velocity=LandmarkVelocityScore(0.1, 0.5),
-        effort=EffortCost(-1.5),
+        effort=EffortCost(-effort),
         smoothness=SmoothnessCost(-0.1),
     )
 
