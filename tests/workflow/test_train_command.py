@@ -25,11 +25,12 @@ from myotrack.train.team import Team
 from myotrack.validate.scorecard import Scorecard
 from myotrack.workflow import learning, page
 from myotrack.workflow.cli import main
+from myotrack.workflow.cli_learn import TrainCommand
 from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, clip_groups
 from myotrack.workflow.policies import POLICY, open_policy
 from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, arms, finetune
 from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
-from myotrack.workflow.train import distilling, fine_tuning, going_on, learn
+from myotrack.workflow.train import chosen, distilling, fine_tuning, going_on, learn
 from myotrack.workflow.validate import Examination, examine
 
 SMALL = CloneSettings(first_steps=12, steps=8, updates=4, batch=32)
@@ -400,6 +401,15 @@ def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(tmp_path: Path)
 
     with pytest.raises(ValueError, match="recipes of trial and error alone"):
         going_on(RECIPES["arms-ppo"](), tmp_path / "walk", None)
+
+
+def test_a_generalist_has_the_body_of_its_clips(tmp_path: Path, arms: Anatomy) -> None:
+    clip = builtin("reach", arms).part(0.5, 1.0)
+    save(replace(clip, name="mine", subject="somebody"), tmp_path / "mine.npz")
+    learnt = chosen(TrainCommand("generalist", tmp_path / "run", clips=tmp_path))
+    assert (learnt.body, learnt.level) == ("arms", "original")
+    assert learnt.clone is not None and learnt.clips.folder == tmp_path
+    assert RECIPES["generalist"]().body == "full"
 
 
 def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ class TrainCommand:
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
     'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
     joints as strong as the muscles. 'locomotion': one policy for a folder of clips (--clips), from easy to hard.
-    'generalist': the same with a wider network, for many clips. 'style': a body moves like its clips, paid for what
-    cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps its motions
-    follows them more closely and with less effort. 'distil': a network of excitations learns what a policy (--begin)
-    of these kinds does. 'finetune': a policy (--begin) learns new clips in a minute."""
+    'generalist': the same with a wider network, for many clips, of the arms too. 'style': a body moves like its clips,
+    paid for what cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps
+    its motions follows them more closely and with less effort. 'distil': a network of excitations learns what a policy
+    (--begin) of these kinds does. 'finetune': a policy (--begin) learns new clips in a minute."""
     out: Path
     """Folder of the run."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None

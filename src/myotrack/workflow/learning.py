@@ -144,25 +144,37 @@ def _weights(old: list[Clip], fresh: list[Clip], share: float | None) -> tuple[f
     return tuple(part / sum(clip.frames for clip in clips) for clips, part in parts for _ in clips)
 
 
+def body_of(folder: Path) -> str:
+    """The body of the first clip of a folder, or of the one of a file; the others are checked when they are read.
+
+    Raises:
+        ValueError: There are no clips.
+    """
+    return load_clip(_clip_files(folder)[0]).body
+
+
+def _clip_files(folder: Path) -> list[Path]:
+    files = [folder] if folder.is_file() else sorted(folder.glob("*.npz")) if folder.is_dir() else []
+    found = [path for path in files if is_clip(path)]
+    if not found:
+        raise ValueError(f"{folder}: there are no clips here; make some with `myotrack retarget`.")
+    return found
+
+
 def clips_in(folder: Path, anatomy: Anatomy) -> list[Clip]:
     """All clips of a folder, or the one of a file, in alphabetical order.
 
     Raises:
         ValueError: There are none, or one belongs to another body.
     """
-    files = [folder] if folder.is_file() else sorted(folder.glob("*.npz")) if folder.is_dir() else []
     found = []
-    for path in files:
-        if not is_clip(path):
-            continue
+    for path in _clip_files(folder):
         clip = load_clip(path)
         try:
             clip.check(anatomy)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         found.append(clip)
-    if not found:
-        raise ValueError(f"{folder}: there are no clips here; make some with `myotrack retarget`.")
     return found
 
 

@@ -198,8 +198,17 @@ def locomotion() -> Experiment:
     )  # fmt: skip
 
 
-def generalist() -> Experiment:
-    """The same with a wider network, for a folder of many motions of any kind."""
+def generalist(body: Literal["arms", "full"] = "full") -> Experiment:
+    """The same with a wider network, for a folder of many motions of any kind. Arms are cloned from muscle control."""
+    if body == "arms":
+        choice = ClipChoice(varied(("wander",), range(12)), (), clip_share=0.1)
+        return replace(
+            arms(),
+            recipe="generalist",
+            clips=choice,
+            policy=replace(arms().policy, network=NetworkSettings(width=512)),
+            minutes=60.0,
+        )
     return replace(
         locomotion(),
         recipe="generalist",

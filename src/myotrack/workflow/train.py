@@ -22,11 +22,11 @@ from myotrack.train.checkpoint import Shards
 from myotrack.train.team import ALONE, Team
 from myotrack.train.trainer import CHECKPOINTS, Budget, Outcome, Trainer
 from myotrack.train.trainer import Progress as Advance
-from myotrack.workflow.learning import Lesson, lesson_of, one_thread
+from myotrack.workflow.learning import Lesson, body_of, lesson_of, one_thread
 from myotrack.workflow.output import errors, print_json
 from myotrack.workflow.plain import as_plain
 from myotrack.workflow.policies import POLICY, open_policy, read_experiment, save_policy
-from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, knowing
+from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, generalist, knowing
 from myotrack.workflow.run import EXPERIMENT, about_run, check_place, experiment_of, write_text
 
 if TYPE_CHECKING:
@@ -117,7 +117,10 @@ def chosen(command: "TrainCommand") -> Experiment:
         if command.clips is not None:  # The run may have come from another machine.
             experiment = replace(experiment, clips=replace(experiment.clips, folder=command.clips))
     else:
-        experiment = replace(RECIPES[command.recipe](), device=command.device, seed=command.seed)
+        recipe = RECIPES[command.recipe]()
+        if command.recipe == "generalist" and command.clips is not None and body_of(command.clips) == "arms":
+            recipe = generalist("arms")
+        experiment = replace(recipe, device=command.device, seed=command.seed)
         level = command.level or experiment.level
         experiment = replace(experiment, fingers=command.fingers, level=level, finish=command.finish)
         if command.symmetric:
