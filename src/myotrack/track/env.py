@@ -16,6 +16,7 @@ from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.simulator import Simulator
+from myotrack.steer.synergy import Synergies
 from myotrack.track.action import actuation
 from myotrack.track.disturb import Pushes
 from myotrack.track.moment import Fitting, Moment
@@ -208,6 +209,14 @@ class TrackingEnv:
         looked = last or bool((failed | cut).any())
         final = self._seen(torch.zeros_like(failed)) if looked else self._observation
         return Step(final, final, reward, failed, cut, scores)
+
+    def hints(self) -> Float[Tensor, "row joint"]:
+        """Shares of the joints' strength that would make the motion, per row of the library; 0 if not worked out."""
+        first = 6 if self.anatomy.free else 0
+        joints = self.anatomy.couplings.coordinate_size - first
+        if self._fitting is None:
+            return torch.zeros(len(self.library.table), joints, device=self.device)
+        return Synergies.of(self.anatomy).to(self.device).share(self._fitting.moment[:, first:])
 
     def state(self) -> dict[str, Tensor]:
         """Everything that decides what comes next."""

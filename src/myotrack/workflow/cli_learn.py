@@ -19,10 +19,13 @@ class TrainCommand:
     The exit status is 1 if learning was stopped or has diverged.
     """
 
-    recipe: Annotated[Literal["arms", "arms-ppo", "walk", "walk-torque", "distil", "finetune"], tyro.conf.Positional]
+    recipe: Annotated[
+        Literal["arms", "arms-ppo", "walk", "walk-torque", "walk-imagined", "distil", "finetune"], tyro.conf.Positional
+    ]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
     'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
-    joints as strong as the muscles. 'distil': a network of excitations learns what a policy (--begin) of 'walk' does.
+    joints as strong as the muscles. 'walk-imagined': the same as 'walk' in imagination, where a model of the body is
+    learnt and the policy inside it. 'distil': a network of excitations learns what a policy (--begin) of 'walk' does.
     'finetune': a policy (--begin) learns new clips in a minute."""
     out: Path
     """Folder of the run."""
