@@ -28,7 +28,8 @@ class ImagineSettings:
     steps: int = 8
     """Of every world, between two rounds of learning."""
     first: int = 96
-    """Of every world, before anything is learnt."""
+    """Of every world, before anything is learnt. Measured: a body whose policy began to learn after 24, from a model
+    that had been moved 150 times, lived no longer 13,000 actions later; after 96 and 800 it lived longer at once."""
     memory: int = 400
     """Of every world, that are remembered."""
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -48,12 +49,13 @@ class ImagineSettings:
     warm_up: int = 800
     """Updates of the model before the policy begins to learn."""
     policy: OptimiserSettings = field(default_factory=lambda: OptimiserSettings(rate=2e-4))
-    """How the policy is moved."""
-    policy_rows: int = 96
+    """How the policy is moved. Tuned: with 1e-3 a policy soon asks for what only the model believes in."""
+    policy_rows: int = 64
     """Stretches that an update of the policy imagines."""
-    policy_steps: int = 10
-    """Actions in each."""
-    policy_updates: int = 6
+    policy_steps: int = 20
+    """Actions in each. Measured: with 10, 0.3 s, a walking body learnt to follow closely and lived for 19 actions
+    after 55,000; with 20 the same policy came to 29 in as many more."""
+    policy_updates: int = 5
     """In every round."""
     seed: int = 0
     """Of actions, of what is remembered, and of the model's first weights."""
