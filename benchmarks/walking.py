@@ -2,6 +2,7 @@
 
     python benchmarks/walking.py --clip CLIPS/02_01.npz                       the recipe 'walk', three seeds
     python benchmarks/walking.py --clip CLIPS/02_01.npz --ways torque direct  its twin, and excitations straight away
+    python benchmarks/walking.py --clip CLIPS/02_01.npz --ways walk imagined  beside a learnt model of the body
     python benchmarks/walking.py --clip CLIPS/02_01.npz --judge               only judge what has been learnt, and draw
 
 CLIPS is a folder made by `myotrack retarget ../shared/data/cmu_asfamc/02_01.amc --body full --out CLIPS`. What a way
@@ -21,13 +22,13 @@ from matplotlib.figure import Figure
 
 from myotrack.anatomy.levels import Level
 from myotrack.anatomy.model import Anatomy
-from myotrack.track.action import Direct
+from myotrack.track.action import Direct, Synergy
 from myotrack.track.terminate import PUBLISHED
 from myotrack.train.ppo import PPOSettings
 from myotrack.train.trainer import CHECKPOINTS, LAST, Progress
 from myotrack.workflow.learning import clips_in, one_thread
 from myotrack.workflow.policies import open_policy
-from myotrack.workflow.recipes import Experiment, walk, walk_torque
+from myotrack.workflow.recipes import Experiment, walk, walk_imagined, walk_torque
 from myotrack.workflow.train import learn, line_of
 from myotrack.workflow.validate import Examination, judged
 
@@ -60,10 +61,12 @@ def lopsided() -> Experiment:
 WAYS: dict[str, Callable[[], Experiment]] = {
     "walk": walk,
     "torque": walk_torque,
+    "imagined": walk_imagined,
     "direct": straight,
     "loose": lambda: with_task(walk(), rule=PUBLISHED),
     "every-10-ms": every_interval,
     "lopsided": lopsided,
+    "co-contracting": lambda: with_task(walk(), action=Synergy()),
 }
 """By name; each differs from the recipe by one thing."""
 

@@ -17,6 +17,7 @@ from myotrack.track.task import Task
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import CheckpointError
 from myotrack.train.clone import CloneSettings
+from myotrack.train.imagine import ImagineSettings
 from myotrack.train.log import LOG, read_log
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import PolicySettings
@@ -410,6 +411,32 @@ def test_a_generalist_has_the_body_of_its_clips(tmp_path: Path, arms: Anatomy) -
     assert (learnt.body, learnt.level) == ("arms", "original")
     assert learnt.clone is not None and learnt.clips.folder == tmp_path
     assert RECIPES["generalist"]().body == "full"
+
+
+def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> None:
+    small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.2, symmetric=True)
+    short = ImagineSettings(
+        steps=4, first=4, memory=16, network=NetworkSettings(width=16, blocks=1), model_rows=8, model_steps=2,
+        model_updates=1, warm_up=2, policy_rows=4, policy_steps=2, policy_updates=1,
+    )  # fmt: skip
+    begun = replace(RECIPES["walk-imagined"](), policy=small, imagine=short, worlds=4, minutes=None, steps=48)
+    assert learn(begun, tmp_path / "whole", quiet, quiet).how == "finished"
+    half = replace(begun, steps=32)
+    learn(half, tmp_path / "run", quiet, quiet)
+    learn(begun, tmp_path / "run", quiet, quiet, resume=True)
+    whole, run = (open_policy(tmp_path / name) for name in ("whole", "run"))
+    for name, value in whole.tensors.items():
+        assert torch.equal(run.tensors[name], value), name
+    row = read_log(tmp_path / "run" / LOG)[-1]
+    assert row["stage"] == "imagine" and row["imagined"] > 0 and row["model_joint_rates_last"] > 0
+    # It is judged like any other.
+    run = examine(tmp_path / "run", None, Examination(level="fast"), False, quiet)
+    assert [trial.name for trial, _ in run.trials] == ["walk"]
+
+
+def test_imagination_stands_alone() -> None:
+    with pytest.raises(ValueError, match="stands alone"):
+        replace(RECIPES["walk-imagined"](), ppo=PPOSettings())
 
 
 def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path) -> None:

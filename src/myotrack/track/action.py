@@ -304,21 +304,16 @@ class _Asked(_PerJoint):
 
     def __init__(self, settings: Synergy, simulator: Simulator) -> None:
         super().__init__(settings, simulator)
-        anatomy = simulator.anatomy
-        self._first = 6 if anatomy.free else 0
-        self.synergies = Synergies.of(anatomy).to(simulator.device)
-        strength = self.synergies.strength.abs().mean(dim=0)
-        stiffness = torch.full_like(strength, settings.stiffness)
-        arm = joints_of_arms(anatomy).to(simulator.device)
-        cap = settings.swiftest**2 * self.synergies.inertia / strength
-        self._stiffness, self._lead = torch.where(arm, torch.minimum(stiffness, cap), stiffness), settings.lead
+        self._first = 6 if simulator.anatomy.free else 0
+        self.synergies = Synergies.of(simulator.anatomy).to(simulator.device)
+        self._spring = spring(settings, simulator)
 
     def shares(self, action: Float[Tensor, "world action"], moment: Moment) -> Float[Tensor, "world action"]:
         """Of the strength of every joint."""
         body, reference, count = moment.body, moment.reference, action.shape[1]
         error = reference.coordinate_pos[:, 1, -count:] - body.coordinate_pos[:, -count:]
         slip = reference.coordinate_vel[:, 1, -count:] - body.coordinate_vel[:, -count:]
-        return self._stiffness * (error + self._lead * slip) + self.command(action)
+        return self._spring(error, slip) + self.command(action)
 
 
 class _Patterns(_Asked):
@@ -351,6 +346,37 @@ class _Joints(_Asked):
         made[:, first:] = self.synergies.moment(shares)
         self._simulator.assist(made)
         return torch.zeros_like(moment.body.muscle_excitation)
+
+
+@dataclass(frozen=True)
+class Spring:
+    """Draws joints to a reference, by shares of their strength."""
+
+    stiffness: Float[Tensor, "joint"]
+    """Share per error [1/rad]."""
+    lead: float
+    """How far errors are looked ahead [s]."""
+
+    def __call__(
+        self, error: Float[Tensor, "*batch joint"], slip: Float[Tensor, "*batch joint"]
+    ) -> Float[Tensor, "*batch joint"]:
+        """Shares of the strength.
+
+        Args:
+            error: What is missing of each angle [rad].
+            slip: And of each rate [rad/s].
+        """
+        return self.stiffness * (error + self.lead * slip)
+
+
+def spring(settings: Synergy, simulator: Simulator) -> Spring:
+    """What an action by synergies adds to."""
+    anatomy, synergies = simulator.anatomy, Synergies.of(simulator.anatomy).to(simulator.device)
+    strength = synergies.strength.abs().mean(dim=0)
+    stiffness = torch.full_like(strength, settings.stiffness)
+    arm = joints_of_arms(anatomy).to(simulator.device)
+    cap = settings.swiftest**2 * synergies.inertia / strength
+    return Spring(torch.where(arm, torch.minimum(stiffness, cap), stiffness), settings.lead)
 
 
 def joints_of_arms(anatomy: Anatomy) -> Bool[Tensor, "joint"]:

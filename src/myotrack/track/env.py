@@ -19,6 +19,7 @@ from myotrack.clips.library import ClipLibrary
 from myotrack.simulate.perturb import Variation
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.state import BodyState
+from myotrack.steer.synergy import Synergies
 from myotrack.track.action import actuation
 from myotrack.track.curriculum import Curriculum
 from myotrack.track.disturb import Pushes
@@ -275,6 +276,14 @@ class TrackingEnv:
         index = torch.tensor([clip for clip, _ in places], device=self.device)
         total = torch.zeros(len(clips), device=self.device).index_add_(0, index, torch.cat(lived).float())
         return total / torch.bincount(index, minlength=len(clips))
+
+    def hints(self) -> Float[Tensor, "row joint"]:
+        """Shares of the joints' strength that would make the motion, per row of the library; 0 if not worked out."""
+        first = 6 if self.anatomy.free else 0
+        joints = self.anatomy.couplings.coordinate_size - first
+        if self._fitting is None:
+            return torch.zeros(len(self.library.table), joints, device=self.device)
+        return Synergies.of(self.anatomy).to(self.device).share(self._fitting.moment[:, first:])
 
     def state(self) -> dict[str, Tensor]:
         """Everything that decides what comes next."""

@@ -8,7 +8,17 @@ import tyro
 
 Level = Literal["original", "paths", "fast"]
 Recipe = Literal[
-    "arms", "arms-ppo", "walk", "walk-torque", "locomotion", "generalist", "style", "refine", "distil", "finetune"
+    "arms",
+    "arms-ppo",
+    "walk",
+    "walk-torque",
+    "walk-imagined",
+    "locomotion",
+    "generalist",
+    "style",
+    "refine",
+    "distil",
+    "finetune",
 ]
 
 
@@ -25,7 +35,8 @@ class TrainCommand:
     recipe: Annotated[Recipe, tyro.conf.Positional]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
     'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
-    joints as strong as the muscles. 'locomotion': one policy for a folder of clips (--clips), from easy to hard.
+    joints as strong as the muscles. 'walk-imagined': the same as 'walk' in imagination, where a model of the body is
+    learnt and the policy inside it. 'locomotion': one policy for a folder of clips (--clips), from easy to hard.
     'generalist': the same with a wider network, for many clips, of the arms too. 'style': a body moves like its clips,
     paid for what cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps
     its motions follows them more closely and with less effort. 'distil': a network of excitations learns what a policy

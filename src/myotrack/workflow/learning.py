@@ -20,12 +20,14 @@ from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.threads import Threads
 from myotrack.track.action import Direct, Intent, actuation
 from myotrack.track.env import TrackingEnv
+from myotrack.track.imagination import Imagination
 from myotrack.track.observe import Observer
 from myotrack.track.start import fitting
 from myotrack.track.style import StyleExamples
 from myotrack.train.clone import Clone, CloneIn, Store
 from myotrack.train.discriminator import Discriminator, StyleJudge
 from myotrack.train.env import Command, Judge, Stage, Teacher
+from myotrack.train.imagine import Imagine, ImagineSettings
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import ALONE, Team
@@ -211,8 +213,9 @@ def lesson_of(
             "Muscle control cannot teach the full body to stand on its own feet; let it learn by trial and error, as "
             "the recipe 'walk' does, or from a policy that did ('distil')."
         )
-    if team.size > 1 and experiment.clone is not None:
-        raise ValueError("Cloning is done by one process; several learn together by trial and error only.")
+    if team.size > 1 and (experiment.clone is not None or experiment.imagine is not None):
+        how = "Cloning" if experiment.imagine is None else "Learning in imagination"
+        raise ValueError(f"{how} is done by one process; several learn together by trial and error only.")
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
     # Motions are made for the original body, whose segments all have names.
@@ -271,7 +274,7 @@ def stages_of(
     store: Store | None,
     team: Team = ALONE,
 ) -> tuple[Stage, ...]:
-    """Cloning, trial and error, or both, in the worlds of each level."""
+    """Cloning, trial and error, or both, or imagination, in the worlds of each level."""
     env, stages = envs[experiment.level], list[Stage]()
     clone = None
     if experiment.clone is not None:
@@ -284,6 +287,11 @@ def stages_of(
             assert clone is not None
             several = len(experiment.parts) > 1 and experiment.finish > 0
             stages.append(CloneIn(clone, env, teacher(env), f"clone{moved}") if several else clone)
+            continue
+        if part.way == "imagine":
+            settings = replace(experiment.imagine or ImagineSettings(), seed=experiment.seed)
+            world = Imagination(env, experiment.imagined)
+            stages.append(Imagine(env, world, policy, settings, f"imagine{moved}"))
             continue
         ppo = replace(experiment.ppo or PPOSettings(), seed=experiment.seed)
         if clone is None:

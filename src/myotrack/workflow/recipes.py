@@ -3,6 +3,7 @@
 arms()                          both arms: built-in motions and a folder of clips, taught by muscle control
 walk()                          the whole body walks on its own feet, by trial and error
 style()                         the same, paid for looking like the clips instead of for being where they are
+walk_imagined()                 the same in imagination: a model of the body is learnt, and the policy inside it
 replace(arms(), worlds=128)     the same with more worlds
 """
 
@@ -14,6 +15,7 @@ from myotrack.anatomy.levels import Level
 from myotrack.clips.builtin import varied
 from myotrack.track.action import Synergy, Torque
 from myotrack.track.curriculum import Curriculum
+from myotrack.track.imagination import ImaginedCost
 from myotrack.track.observe import ObservationSettings
 from myotrack.track.reward import (
     EffortCost,
@@ -32,6 +34,7 @@ from myotrack.track.task import Task
 from myotrack.track.terminate import PUBLISHED, Rule
 from myotrack.train.clone import CloneSettings
 from myotrack.train.discriminator import DiscriminatorSettings
+from myotrack.train.imagine import ImagineSettings
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
@@ -75,7 +78,7 @@ class ClipChoice:
 class Part:
     """A part of learning."""
 
-    way: Literal["clone", "ppo"]
+    way: Literal["clone", "ppo", "imagine"]
     level: Level
     """Detail of the body that lives in it."""
     share: float
@@ -102,6 +105,10 @@ class Experiment:
     """Trial and error comes after it; left out if none."""
     style: DiscriminatorSettings | None = None
     """A discriminator pays trial and error for style, beside the reward of the task; nobody does if none."""
+    imagine: ImagineSettings | None = None
+    """Learning in imagination, instead of both; left out if none."""
+    imagined: ImaginedCost = field(default_factory=ImaginedCost)
+    """What imagined bodies are to avoid, in place of the reward."""
     clone_share: float = 0.7
     """Share of the time for cloning, where trial and error comes after it."""
     worlds: int = 64
@@ -122,8 +129,10 @@ class Experiment:
     they are not forgotten."""
 
     def __post_init__(self) -> None:
-        if self.clone is None and self.ppo is None:
-            raise ValueError("There is nothing to learn by: neither cloning nor trial and error is asked for.")
+        if self.clone is None and self.ppo is None and self.imagine is None:
+            raise ValueError("There is nothing to learn by: no cloning, trial and error or imagination is asked for.")
+        if self.imagine is not None and (self.clone is not None or self.ppo is not None):
+            raise ValueError("Learning in imagination stands alone; leave out cloning and trial and error.")
         if self.style is not None and self.ppo is None:
             raise ValueError("A style is learnt by trial and error, and none is asked for.")
         if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
@@ -140,7 +149,7 @@ class Experiment:
         last: Level = "original" if self.finish else self.level
         if self.clone is not None and self.ppo is not None:
             return Part("clone", self.level, self.clone_share), Part("ppo", last, 1 - self.clone_share)
-        way = "ppo" if self.clone is None else "clone"
+        way = "imagine" if self.imagine is not None else "ppo" if self.clone is None else "clone"
         whole = Part(way, self.level, 1 - self.finish)
         return (whole, Part(way, last, self.finish)) if self.finish else (whole,)
 
@@ -180,6 +189,21 @@ def walk() -> Experiment:
 def walk_torque() -> Experiment:
     """The same by ideal joints as strong as the muscles: the torque-driven twin."""
     return replace(walk(), recipe="walk-torque", task=on_feet(Torque()))
+
+
+def walk_imagined() -> Experiment:
+    """The same walk, learnt in imagination: the policy sees only what follows from coordinates, so that it can be
+    imagined."""
+    first = walk()
+    look = ObservationSettings(activation=False, landmarks=False, feet=False)
+    return replace(
+        first,
+        recipe="walk-imagined",
+        task=replace(first.task, observation=look),
+        policy=replace(first.policy, std=0.2),
+        ppo=None,
+        imagine=ImagineSettings(),
+    )
 
 
 def locomotion() -> Experiment:
@@ -333,6 +357,7 @@ RECIPES = {
     "arms-ppo": arms_ppo,
     "walk": walk,
     "walk-torque": walk_torque,
+    "walk-imagined": walk_imagined,
     "locomotion": locomotion,
     "generalist": generalist,
     "refine": refine,
