@@ -54,6 +54,17 @@ def test_the_easiest_come_first_and_the_next_when_failures_are_seldom() -> None:
     assert some.over
 
 
+def test_a_clip_that_stays_hard_does_not_hold_the_others_up() -> None:
+    some = course(first=0.6, patience=1)
+    some.order(torch.tensor([0.9, 0.5, 0.2]))
+    hear(some, [0.05, 0.1, 0.9, 0.9, 0.0, 0.0], 1)
+    assert some.over
+    all_of_them = course(first=0.6, patience=1, mastered=1.0)
+    all_of_them.order(torch.tensor([0.9, 0.5, 0.2]))
+    hear(all_of_them, [0.05, 0.1, 0.9, 0.9, 0.0, 0.0], 1)
+    assert not all_of_them.over
+
+
 def test_the_rule_is_tightened_step_by_step_before_more_clips_come() -> None:
     tight, loose = Rule(0.1, 0.25, "tight"), Rule(0.4, 1.0, "loose")
     some = Course(Curriculum(first=0.3, patience=1, notches=2, loose=loose), STRETCH, 3)
@@ -111,7 +122,9 @@ def test_a_motion_is_easier_to_keep_for_a_body_left_alone_if_it_does_not_move(ar
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
-@pytest.mark.parametrize("wrong", [{"first": 0.0}, {"ready": 0.0}, {"patience": 0}, {"growth": -1.0}, {"notches": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"first": 0.0}, {"ready": 0.0}, {"patience": 0}, {"mastered": 0.0}, {"growth": -1.0}, {"notches": -1}]
+)
 def test_a_curriculum_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="A curriculum begins with a share"):
         Curriculum(**wrong)  # type: ignore[arg-type]

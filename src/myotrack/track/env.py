@@ -245,8 +245,10 @@ class TrackingEnv:
 
     @torch.no_grad()
     def ease(self, act: Callable[[Observation], Action] | None = None) -> Float[Tensor, "clip"]:
-        """How easy each clip is, measured: the mean share of the next second, or of what is left of the clip, before
-        a body is lost by the task's own rule. All worlds go on afterwards as if nothing had been asked.
+        """How easy the hardest part of each clip is, measured: of the next second, or of what is left of the clip, the
+        share for which a body is not lost by the task's own rule, mean over the worst quarter of the starts.
+
+        All worlds go on afterwards as if nothing had been asked.
 
         Args:
             act: What the body does; if not given it is left alone (action 0).
@@ -274,8 +276,8 @@ class TrackingEnv:
             lived.append((lost_at / left)[: len(some)])
         self.load(before)
         index = torch.tensor([clip for clip, _ in places], device=self.device)
-        total = torch.zeros(len(clips), device=self.device).index_add_(0, index, torch.cat(lived).float())
-        return total / torch.bincount(index, minlength=len(clips))
+        each = [torch.cat(lived)[index == clip].float() for clip in clips]
+        return torch.stack([share.sort().values[: -(-len(share) // 4)].mean() for share in each])
 
     def hints(self) -> Float[Tensor, "row joint"]:
         """Shares of the joints' strength that would make the motion, per row of the library; 0 if not worked out."""
