@@ -85,9 +85,13 @@ def portable(about: dict[str, Any]) -> dict[str, Any]:
     clips["folder"] = clips["folder"] and Path(clips["folder"]).name
     clips["rehearsed_from"] = [Path(folder).name for folder in clips["rehearsed_from"]]
     for name in ("begin", "teacher"):
-        path = experiment.get(name) and Path(experiment[name])
-        experiment[name] = path and (path.parent.name if path.name == POLICY else path.name)
+        experiment[name] = experiment.get(name) and named(Path(experiment[name]))
     return about | {"experiment": experiment | {"clips": clips}}
+
+
+def named(path: Path) -> str:
+    """What a policy is called: its run, or its file where that has a name of its own."""
+    return path.parent.name if path.name == POLICY else path.name
 
 
 def bare(line: str) -> str:
@@ -116,6 +120,8 @@ def card(command: "KeepCommand", about: dict[str, Any], experiment: Experiment, 
         f"- **Motions learnt**: {names}.",
         f"- **Data**: {command.data}",
         f"- **Compute**: {compute}; {machine['cores']} cores, {machine['machine']}, {machine['date']}.",
+        *([f"- **Begun with**: the policy of `{named(experiment.begin)}`."] if experiment.begin else []),
+        *([f"- **Taught by**: the policy of `{named(experiment.teacher)}`."] if experiment.teacher else []),
         f"- **Made by**: `{bare(about['command'])}`; "
         + ", ".join(f"{name} {version}" for name, version in versions.items() if version)
         + ".",
