@@ -206,7 +206,7 @@ def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> 
         fingers=known.fingers,
         task=replace(experiment.task, action=task.action, observation=task.observation, hold=task.hold),
         policy=replace(known.policy, std=spread, lowest_std=bounds.lowest_std, highest_std=bounds.highest_std),
-        ppo=knowing(task.hold),
+        ppo=knowing(task.hold, isinstance(task.action, Direct)),
         clips=known.clips if clips is None else experiment.clips,
         begin=first.path,
     )
