@@ -29,6 +29,7 @@ from myotrack.train.trainer import CHECKPOINTS, LAST, Progress
 from myotrack.workflow.learning import clips_in, one_thread
 from myotrack.workflow.policies import open_policy
 from myotrack.workflow.recipes import Experiment, walk, walk_imagined, walk_torque
+from myotrack.workflow.retarget import cores
 from myotrack.workflow.train import learn, line_of
 from myotrack.workflow.validate import Examination, judged
 
@@ -169,10 +170,9 @@ def draw(curves: dict[str, list[list[dict[str, float]]]], command: Command) -> N
             axis.plot(minutes, np.median(values, axis=0), color=f"C{number}", linewidth=2, marker="o", label=way)
     whole = max((row["of_s"] for seeds in curves.values() for rows in seeds for row in rows), default=0.0)
     axes[0].axhline(whole, color="0.6", linestyle=":", label="the whole clip")
-    axes[0].set(xlabel="minutes of learning, two CPU cores", ylabel="survived [s]", ylim=(0, None))
-    axes[1].set(
-        xlabel="minutes of learning, two CPU cores", ylabel="landmarks off, while it lasts [mm]", ylim=(0, None)
-    )
+    time = f"minutes of learning, {cores()} CPU cores"
+    axes[0].set(xlabel=time, ylabel="survived [s]", ylim=(0, None))
+    axes[1].set(xlabel=time, ylabel="landmarks off, while it lasts [mm]", ylim=(0, None))
     for axis in axes:
         axis.set_xlim(left=0)
     axes[0].legend(frameon=False)

@@ -31,6 +31,7 @@ from myotrack.validate.gait import ANGLES, FORCES, Gait, gait, meaning
 from myotrack.validate.norms import WIDTH, Likeness, Norm, NormError, by_chance, compare, read_norms
 from myotrack.validate.tracking import body_weight
 from myotrack.validate.walker import GaitError, Walker
+from myotrack.view.figures import GRID, INK, PALE
 from myotrack.workflow.learning import clips_in, one_thread
 from myotrack.workflow.output import machine
 from myotrack.workflow.policies import open_policy
@@ -41,7 +42,7 @@ ANGLE_R, VERTICAL_R, EMG_R = 0.90, 0.95, (0.36, 0.46)
 """Mean r of joint angles, r of the vertical force and mean r of 12 muscles of the best published muscle-driven walker:
 MuscleMimic, against recordings of its own choice, so beside ours in kind only."""
 CLIP = "clip"
-INK, PALE, GRID, BAND, NORM = "#2b2f36", "#69717c", "#e9ecf0", "#dfe3e9", "#a4adb8"
+BAND, NORM = "#dfe3e9", "#a4adb8"
 COLOURS = ("#c2402c", "#2f5fb3", "#7a4fb0", "#2d8a57")
 DRAWN = (
     "gluteus maximus", "gluteus medius", "rectus femoris", "vastus lateralis", "biceps femoris", "tibialis anterior",

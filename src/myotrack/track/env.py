@@ -33,9 +33,9 @@ PerWorld = Float[Tensor, "world"]
 Observation = Float[Tensor, "world feature"]
 Action = Float[Tensor, "world action"]
 EASE_EVERY = 20
-"""Frames between the starts that tell how easy a clip is [10 ms]. Tuned: five looks a second."""
+"""Frames between the starts that tell how easy a clip is [10 ms]. Not tuned: five looks a second."""
 EASE_WITHIN = 1.0
-"""How long bodies are watched there [s]. Source: on their feet, bodies that are left alone are lost within it."""
+"""How long bodies are watched there [s]. Not tuned: a walking body that is left alone lives for 0.4 s on average."""
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,12 @@ class TrainCommand:
     """Clips to learn, made by `myotrack retarget`: beside the built-in motions with arms, instead of them on feet."""
     test_share: float | None = None
     """Share of the recorded frames, whole persons at a time, that is kept for judging; 0 learns from all. The recipe's
-    own if not given: 0.2 with arms, 0 with the others."""
+    own if not given: 0.2 with arms, 0.15 for many clips on feet, 0 with the others."""
     split_seed: int = 0
     """Another seed keeps other persons and clips."""
     begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run or policy to begin with: needed by 'finetune', 'refine' and 'distil', possible with all others on feet."""
+    """Run or policy to begin with: needed by 'finetune', 'refine' and 'distil', possible where a body on feet learns by
+    trial and error."""
     fingers: bool = False
     """With moving fingers and their muscles: 126 instead of 64."""
     level: Level | None = None
