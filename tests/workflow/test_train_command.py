@@ -13,6 +13,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.clips.store import save
 from myotrack.track.action import Correction, Direct, Synergy
+from myotrack.track.env import TrackingEnv
 from myotrack.track.task import Task
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import CheckpointError
@@ -375,7 +376,9 @@ def test_a_walk_is_learnt_on_feet_and_distilled_into_excitations(tmp_path: Path)
     assert [trial.name for trial, _ in run.trials] == ["walk"]
 
 
-def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(tmp_path: Path) -> None:
+def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3, symmetric=True)
     steps = replace(RECIPES["walk"]().ppo or PPOSettings(), steps=4, minibatches=2)
     begun = replace(RECIPES["walk"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
@@ -399,9 +402,22 @@ def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(tmp_path: Path)
     many = replace(many, clips=ClipChoice(("walk", "walk_slow"), (), test_share=0.0), ppo=steps, worlds=4)
     assert learn(replace(many, minutes=None, steps=16), tmp_path / "many", quiet, quiet).how == "finished"
     assert read_log(tmp_path / "many" / LOG)[-1]["clips_learnt"] == 1
+    # What is easy is known then, and not asked again.
+    monkeypatch.setattr(TrackingEnv, "ease", None)
+    assert learn(replace(many, minutes=None, steps=32), tmp_path / "many", quiet, quiet, resume=True).steps == 32
 
     with pytest.raises(ValueError, match="recipes of trial and error alone"):
         going_on(RECIPES["arms-ppo"](), tmp_path / "walk", None)
+
+
+def test_one_person_alone_is_learnt_or_kept(tmp_path: Path) -> None:
+    clip = replace(builtin("reach", Anatomy.load("arms")).part(0.5, 1.0), name="mine", subject="somebody")
+    save(clip, tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match=r"two persons, and there are 1\. To keep nobody for judging: --test-share 0"):
+        clip_groups(ClipChoice((), (), tmp_path), Anatomy.load("arms"), quiet)
+    alone = clip_groups(ClipChoice((), (), tmp_path, test_share=0.0, clip_share=0.5), Anatomy.load("arms"), quiet)
+    assert [clip.name for clip in alone.learnt] == ["mine"]
+    assert alone.judged == {}
 
 
 def test_a_generalist_has_the_body_of_its_clips(tmp_path: Path, arms: Anatomy) -> None:

@@ -120,7 +120,10 @@ def clip_groups(choice: ClipChoice, anatomy: Anatomy, tell: Callable[[str, int, 
     if recorded:
         kept: set[str] = set()
         if choice.test_share > 0:
-            kept = set(split_by_subject(recorded, choice.test_share, choice.split_seed).test)
+            try:
+                kept = set(split_by_subject(recorded, choice.test_share, choice.split_seed).test)
+            except ValueError as error:
+                raise ValueError(f"{choice.folder}: {error} To keep nobody for judging: --test-share 0.") from error
         fresh = [clip for clip in recorded if clip.name not in kept]
         judged[STRANGE_PERSON] = tuple(clip for clip in recorded if clip.name in kept)
         if choice.clip_share > 0:
@@ -195,6 +198,7 @@ def lesson_of(
     store: Store | None = None,
     first: StoredPolicy | None = None,
     team: Team = ALONE,
+    resumed: bool = False,
 ) -> Lesson:
     """Put everything together; nothing has learnt yet.
 
@@ -204,6 +208,7 @@ def lesson_of(
         store: Keeps what the teacher said.
         first: What the policy knows in the beginning.
         team: Processes that learn together; the experiment's worlds are those of each.
+        resumed: Whether a checkpoint will be loaded, which knows how easy clips are.
 
     Raises:
         ValueError: Clips or choices cannot be used; the message says which.
@@ -231,8 +236,8 @@ def lesson_of(
     policy = policy_of(experiment, env)
     if first is not None:
         first.fill(policy)
-    for each in envs.values():
-        if experiment.task.start.curriculum.first < 1:
+    if experiment.task.start.curriculum.first < 1 and not resumed:
+        for each in envs.values():
             tell("finding out which clips are easy", 0, 0)
             each.starts.course.order(each.ease(None if first is None else policy.mean))
             each.restart()

@@ -279,7 +279,7 @@ def learn(
         check_place(folder, force)
     team.any(False)  # Nobody writes before all have looked.
     store = Shards(folder / CHECKPOINTS / ROWS)
-    lesson = lesson_of(experiment, tell, store if experiment.clone is not None else None, first, team)
+    lesson = lesson_of(experiment, tell, store if experiment.clone is not None else None, first, team, resume)
     about = about_policy(experiment, lesson)
     trainer = Trainer(list(zip(lesson.stages, budgets(experiment), strict=True)), folder, about, team=team)
     if resume:
