@@ -12,7 +12,7 @@ import json
 import math
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import Clip
 from myotrack.steer.ground import STOOD_ON
 from myotrack.validate.gait import ANGLES, FORCES, Gait, gait, meaning
-from myotrack.validate.norms import WIDTH, Likeness, Norm, NormError, by_chance, compare, read_norms
+from myotrack.validate.norms import WIDTH, Likeness, Norm, NormError, as_emg, by_chance, compare, read_norms
 from myotrack.validate.tracking import body_weight
 from myotrack.validate.walker import GaitError, Walker
 from myotrack.view.figures import GRID, INK, PALE
@@ -75,7 +75,9 @@ class Judged:
     name: str
     gait: Gait
     muscles: dict[str, np.ndarray]
-    """Mean activation over a cycle under each electrode, by channel; none of the clip."""
+    """What muscles under each electrode are told over a cycle, as EMG has it, by channel; none of the clip."""
+    lagging: dict[str, np.ndarray]
+    """Their activations, which follow."""
     active: float
     """Mean activation of all muscles over the whole performance; NaN of the clip."""
 
@@ -101,7 +103,7 @@ def main(command: Command) -> None:
         if len(clips) != 1:
             raise ValueError(f"{command.clip}: name one clip, not {len(clips)}.")
         walkers = [performed(path, anatomy, clips[0], norms) for path in command.policies]
-        reference = Judged(CLIP, gait(Walker.of_clip(clips[0], anatomy)), {}, math.nan)
+        reference = Judged(CLIP, gait(Walker.of_clip(clips[0], anatomy)), {}, {}, math.nan)
     except (NormError, GaitError, ValueError) as error:
         sys.exit(str(error))
     print(f"Clip '{clips[0].name}', {clips[0].duration:.2f} s. {machine()}\n")
@@ -118,11 +120,16 @@ def performed(path: Path, anatomy: Anatomy, clip: Clip, norms: dict[str, Norm]) 
     policy = open_policy(path)
     how = Examination(level="original")
     (trial,) = judged(policy, policy.network(anatomy), anatomy, {CLIP: (clip,)}, how, lambda what, done, total: None)
-    walk = gait(Walker.of_trial(trial, anatomy))
+    walker = Walker.of_trial(trial, anatomy)
+    assert walker.excitation is not None  # It was simulated.
+    walk = gait(replace(walker, excitation=as_emg(walker.excitation, walker.rate)))
     channels = electrodes([name for name, norm in norms.items() if norm.kind == "emg"], anatomy)
     shares = means(channels, anatomy).numpy()
-    muscles = {each.channel: walk.activation(share).mean for each, share in zip(channels, shares, strict=True)}
-    return Judged(path.name, walk, muscles, float(trial.activation.mean()))
+    told, active = (
+        {each.channel: curve(share).mean for each, share in zip(channels, shares, strict=True)}
+        for curve in (walk.excitation, walk.activation)
+    )
+    return Judged(path.name, walk, told, active, float(trial.activation.mean()))
 
 
 def likeness(one: Judged, name: str, other: Judged | Norm) -> Likeness | None:
@@ -135,6 +142,11 @@ def mean_r(found: list[Likeness | None]) -> float:
     """Mean r; a silent muscle scores nothing, and nothing is the mean of none."""
     told = [each.r or 0.0 for each in found if each is not None]
     return float(np.mean(told)) if told else math.nan
+
+
+def lagging_r(one: Judged, norms: dict[str, Norm]) -> float:
+    """Mean r of activations with EMG; they follow what muscles are told."""
+    return mean_r([compare(curve, norms[name]) for name, curve in one.lagging.items()])
 
 
 def chance(one: Judged, norms: dict[str, Norm]) -> float:
@@ -187,8 +199,8 @@ def cell_of(found: Likeness | None, scale: float) -> str:
 
 
 def print_muscles(walkers: list[Judged], norms: dict[str, Norm]) -> None:
-    """r with EMG, RMSE of both over their peaks, best lag, and how active the muscle is."""
-    print(f"{'EMG: r, RMSE, lag, act':26}" + "".join(f"{each.name:>32}" for each in walkers))
+    """r with EMG, RMSE of both over their peaks, best lag, and how much the muscle is told."""
+    print(f"{'EMG: r, RMSE, lag, told':26}" + "".join(f"{each.name:>32}" for each in walkers))
     for name in (name for name, norm in norms.items() if norm.kind == "emg"):
         row = f"{name:26}"
         for each in walkers:
@@ -201,6 +213,7 @@ def print_muscles(walkers: list[Judged], norms: dict[str, Norm]) -> None:
         print(row)
     for title, values in (
         ("mean r", [mean_r([likeness(each, name, norms[name]) for name in each.muscles]) for each in walkers]),
+        ("mean r of activations", [lagging_r(each, norms) for each in walkers]),
         ("exceeded by 5 % of turns", [chance(each, norms) for each in walkers]),
     ):
         print(f"{title:26}" + "".join(f"{value:12.2f}{'':20}" for value in values))
@@ -225,6 +238,8 @@ def as_dict(each: Judged, reference: Judged, norms: dict[str, Norm]) -> dict[str
         "parameters": {name: {"unit": of.unit, "mean": rounded(of.mean), "spread": rounded(of.spread),
                               "asymmetry": rounded(of.asymmetry)} for name, of in each.gait.parameters().items()},
         "activation": rounded(each.active),
+        "emg_r": rounded(mean_r([likeness(each, name, norms[name]) for name in each.muscles])),
+        "emg_r_of_activations": rounded(lagging_r(each, norms)),
         "emg_chance": rounded(chance(each, norms)) if each.muscles else None,
         "curves": curves,
     }  # fmt: skip
@@ -258,7 +273,7 @@ def draw(path: Path, walkers: list[Judged], reference: Judged, norms: dict[str, 
     figure.text(
         0.05, 0.012,
         "Numbers are r with the norm, without lag. Angles and forces (BW: body weight): 11 walks of one adult "
-        "(Falisse et al.), so the band is that of one person.\nMuscles, activation and EMG in % of their greatest "
+        "(Falisse et al.), so the band is that of one person.\nMuscles, excitation and EMG in % of their greatest "
         "value: 15 adults (Santuz et al.); compare when, not how much. Share of the gait cycle from strike to strike.",
         fontsize=8, color=PALE, linespacing=1.5,
     )  # fmt: skip

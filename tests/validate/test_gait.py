@@ -72,6 +72,8 @@ def test_forces_and_activations_are_those_of_a_foots_own_side(full: Anatomy) -> 
     # 2 right strides with activation 1, 3 left ones with 0.5.
     np.testing.assert_allclose(share[standing_now], (2 * 1.0 + 3 * 0.5) / 5, rtol=1e-6)
     np.testing.assert_allclose(found.muscle("tibant_r").mean, 0.0)
+    told = found.excitation(np.eye(full.model.nu)[full.muscle_names.index("soleus_r")])
+    np.testing.assert_allclose(told.mean, share / 2, rtol=1e-6)
     assert found.muscle("soleus_r").spread[30] == pytest.approx(np.std([1, 1, 0.5, 0.5, 0.5], ddof=1))
 
 
@@ -90,6 +92,7 @@ def test_a_mirrored_trial_swaps_left_and_right(full: Anatomy) -> None:
             "angles",
             "force",
             "activation",
+            "excitation",
         ):
             np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-6, err_msg=name)
     lame = [np.mean([stride.angles[:, ANGLES.index("knee_angle")].mean() for stride in side]) for side in
@@ -142,6 +145,8 @@ def test_a_trial_without_forces_is_read_from_its_motion(full: Anatomy) -> None:
         bare.force("vertical")
     with pytest.raises(GaitError, match="'walk' has no activations"):
         gait(Walker.of_clip(walking(full)[1], full)).muscle("soleus_r")
+    with pytest.raises(GaitError, match="'walk' has no excitations"):
+        gait(Walker.of_trial(replace(trial, excitation=None), full)).excitation(np.ones(full.model.nu))
     with pytest.raises(KeyError, match="Nothing is called 'knee' here; there are pelvis_tilt"):
         bare.angle("knee")
 

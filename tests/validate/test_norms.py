@@ -12,7 +12,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.validate.gait import ANGLES, FORCES, gait
 from myotrack.validate.muscles import SILENT
-from myotrack.validate.norms import TABLES, Norm, NormError, Table, by_chance, compare, read_norms
+from myotrack.validate.norms import TABLES, Norm, NormError, Table, as_emg, by_chance, compare, read_norms
 from myotrack.validate.walker import Walker
 from tests.validate.walks import wave
 
@@ -157,3 +157,18 @@ def test_a_published_table_in_radians_or_percent_is_refused(folder: Path, tmp_pa
     (tmp_path / name).write_text("\n".join([rows[0], *map(",".join, zip(*scaled, strict=True))]))
     with pytest.raises(NormError, match=rf"{name}: 'Vertical' is greatest, 1.*its unit or sign is another"):
         read_norms(tmp_path)
+
+
+def test_excitations_are_filtered_as_emg_is_without_delay() -> None:
+    time = np.arange(400) / 100
+    slow, fast = np.sin(2 * np.pi * 2 * time), np.sin(2 * np.pi * 45 * time)
+    found = as_emg(np.stack([0.5 + 0.4 * slow, 0.5 + 0.4 * fast, (time > 2).astype(float)], axis=1), 100.0)
+    middle = slice(50, 350)
+    # Butterworth, forwards and backwards: 1 / (1 + (f / 20)^4 ...) is 1 at 2 Hz, and nearly nothing at 45.
+    np.testing.assert_allclose(found[middle, 0], 0.5 + 0.4 * slow[middle], atol=1e-3)
+    np.testing.assert_allclose(found[middle, 1], 0.5, atol=0.02)
+    # A step is still a step around the same instant, and nobody is told less than nothing or more than all.
+    assert found[200, 2] < 0.5 < found[201, 2] and found[200, 2] + found[201, 2] == pytest.approx(1.0, abs=1e-6)
+    assert found.min() >= 0.0 and found.max() <= 1.0
+    with pytest.raises(ValueError, match="10 samples are too few"):
+        as_emg(np.zeros((10, 1)), 100.0)

@@ -33,7 +33,7 @@ def walking(anatomy: Anatomy, lame: float = 0.0) -> tuple[Trial, Clip]:
     activation[:, anatomy.muscle_names.index("soleus_l")] = 0.5 * stands[:, 1].float()
     return replace(
         perfect(anatomy, clip.frames, "walk"), kind="policy", pos=pos, reference_pos=pos, foot_force_w=force,
-        activation=activation,
+        activation=activation, excitation=activation / 2,
     ), clip  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def mirrored(trial: Trial, anatomy: Anatomy) -> Trial:
         pos=mirror.z(trial.pos),
         foot_force_w=trial.foot_force_w.flip(1) * torch.tensor([-1.0, 1.0, 1.0]),
         activation=trial.activation[:, mirror.muscle_index],
+        excitation=None if trial.excitation is None else trial.excitation[:, mirror.muscle_index],
     )
 
 

@@ -1,4 +1,4 @@
-"""How a body walks: its strides, and joint angles, ground forces and activations from strike to strike.
+"""How a body walks: its strides, and joint angles, ground forces and muscles from strike to strike.
 
     walk = gait(Walker.of_trial(trial, anatomy))
     walk.parameters()["cadence"].mean            # steps per second
@@ -61,6 +61,7 @@ class Stride:
     """On this foot, as `FORCES`, over body weight."""
     activation: Float[np.ndarray, "101 muscle"] | None
     """Of all muscles of the body, the foot's own side under the names of the right."""
+    excitation: Float[np.ndarray, "101 muscle"] | None = None
 
     @property
     def time(self) -> float:
@@ -165,10 +166,11 @@ class Gait:
         Raises:
             GaitError: Activations are not known.
         """
-        found = [stride.activation @ share for stride in self.strides if stride.activation is not None]
-        if not found:
-            raise GaitError(f"'{self.name}' has no activations, so there are none over the cycle.")
-        return _curve(found)
+        return self._muscles([stride.activation for stride in self.strides], share, "activations")
+
+    def excitation(self, share: Float[np.ndarray, "muscle"]) -> Curve:
+        """The same of what muscles are told, which is what EMG measures (`norms.as_emg`); errors alike."""
+        return self._muscles([stride.excitation for stride in self.strides], share, "excitations")
 
     def muscle(self, name: str) -> Curve:
         """Activation of one muscle, named as on the right side.
@@ -180,6 +182,12 @@ class Gait:
         share = np.zeros(len(self.anatomy.muscles))
         share[_place(name, self.anatomy.muscle_names)] = 1.0
         return self.activation(share)
+
+    def _muscles(self, curves: list[np.ndarray | None], share: Float[np.ndarray, "muscle"], what: str) -> Curve:
+        found = [curve @ share for curve in curves if curve is not None]
+        if not found:
+            raise GaitError(f"'{self.name}' has no {what}, so there are none over the cycle.")
+        return _curve(found)
 
 
 def gait(walker: Walker) -> Gait:
@@ -248,6 +256,7 @@ def _stride(walker: Walker, begin: float, end: float, off: float, other: float) 
         angles=over(np.concatenate([pelvis, walker.pos[:, columns].numpy()], axis=1)),
         force=force,
         activation=None if walker.activation is None else over(walker.activation),
+        excitation=None if walker.excitation is None else over(walker.excitation),
     )
 
 

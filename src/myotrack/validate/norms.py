@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from myotrack.algebra.lowpass import lowpass
 from myotrack.validate.gait import POINTS
 from myotrack.validate.muscles import SILENT, correlation
 
@@ -26,6 +27,10 @@ Kind = Literal["angle", "force", "emg"]
 UNITS: dict[Kind, str] = {"angle": "rad", "force": "body weight", "emg": "of its greatest value"}
 WIDTH = 2.0
 """Standard deviations on either side of the mean that a band reaches. Source: 95 % of a normal distribution."""
+
+
+EMG_CUTOFF = 20.0
+"""Low-pass of the EMG norm after it was rectified [Hz]. Source: `filtEMG` of musclesyneRgies, its default."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,22 @@ def compare(
         lagged_r=None if dumb else float(around[best]),
         inside=inside,
     )
+
+
+def as_emg(excitation: Float[np.ndarray, "frame muscle"], rate: float) -> Float[np.ndarray, "frame muscle"]:
+    """What electrodes would tell of muscles: what they are told, low-passed without delay as the norm of EMG is.
+
+    EMG is the input of a Hill-type muscle, which activation and force follow by tens of milliseconds (Zajac 1989,
+    recalled).
+
+    Args:
+        excitation: In [0, 1], one row per frame.
+        rate: Of the rows [Hz].
+
+    Raises:
+        ValueError: There are too few rows to be filtered.
+    """
+    return lowpass(excitation, rate, EMG_CUTOFF).clip(0.0, 1.0)
 
 
 def by_chance(curves: Sequence[Float[np.ndarray, "101"]], norms: Sequence[Norm]) -> float:

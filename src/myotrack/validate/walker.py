@@ -47,6 +47,8 @@ class Walker:
     """On the right and the left foot, over body weight, in the world; None if unknown."""
     activation: Float[np.ndarray, "frame muscle"] | None
     """In [0, 1]; None if unknown."""
+    excitation: Float[np.ndarray, "frame muscle"] | None = None
+    """What muscles are told, in [0, 1]; None if unknown, or where nothing is simulated."""
 
     @classmethod
     def of_trial(cls, trial: Trial, anatomy: Anatomy) -> "Walker":
@@ -60,11 +62,12 @@ class Walker:
         _footed(trial.name, anatomy)
         force = trial.foot_force_w.double().numpy()
         activation = trial.activation.double().numpy()
+        excitation = None if trial.excitation is None else trial.excitation.double().numpy()
         if (force[:, :, 2] > STOOD_ON).any():
             events, over_weight = from_forces(force[:, :, 2], trial.rate), force / body_weight(anatomy)
         else:
             events, over_weight = swung(trial.pos, anatomy, trial.rate), None
-        return cls(trial.name, anatomy, trial.rate, trial.pos, events, over_weight, activation)
+        return cls(trial.name, anatomy, trial.rate, trial.pos, events, over_weight, activation, excitation)
 
     @classmethod
     def of_clip(
@@ -100,6 +103,7 @@ class Walker:
             events=self.events.mirrored(),
             force_w=None if self.force_w is None else self.force_w[:, ::-1] * np.array([-1.0, 1.0, 1.0]),
             activation=None if self.activation is None else self.activation[:, mirror.muscle_index.numpy()],
+            excitation=None if self.excitation is None else self.excitation[:, mirror.muscle_index.numpy()],
         )
 
 

@@ -59,6 +59,9 @@ class TrainCommand:
     """Learn on a body with fitted muscle paths ('paths'), or on a minimal skeleton, too ('fast'): several times as many
     steps per second. The policy is the same, and is judged on the original. The recipe's own if not given: the original
     with arms, 'fast' with the others."""
+    substeps: int | None = None
+    """Physics steps in each 10 ms while learning; judging takes 5. Fewer are faster. The recipe's own if not given: 5
+    with arms, 3 with bodies on feet."""
     finish: float = 0.0
     """Share of the time, at the end, to learn on the original after another --level; trial and error after cloning then
     has the original alone."""

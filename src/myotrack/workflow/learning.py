@@ -16,6 +16,7 @@ from myotrack.clips.clip import Clip
 from myotrack.clips.library import ClipLibrary
 from myotrack.clips.splits import split_by_clip, split_by_subject
 from myotrack.clips.store import load as load_clip
+from myotrack.simulate.physics import Physics
 from myotrack.simulate.simulator import Simulator
 from myotrack.simulate.threads import Threads
 from myotrack.track.action import Direct, Intent, actuation
@@ -183,13 +184,15 @@ def clips_in(folder: Path, anatomy: Anatomy) -> list[Clip]:
     return found
 
 
-def simulator_of(anatomy: Anatomy, worlds: int, device: str, neighbours: int = 1) -> Simulator:
+def simulator_of(
+    anatomy: Anatomy, worlds: int, device: str, neighbours: int = 1, physics: Physics | None = None
+) -> Simulator:
     """Worlds on the CPU or a GPU; `neighbours` processes share the cores."""
     if device == "cuda":
         from myotrack.simulate.warp import Warp
 
-        return Warp(anatomy, worlds)
-    return Threads(anatomy, worlds, threads=0 if neighbours == 1 else max(1, cores() // neighbours))
+        return Warp(anatomy, worlds, physics)
+    return Threads(anatomy, worlds, physics, threads=0 if neighbours == 1 else max(1, cores() // neighbours))
 
 
 def lesson_of(
@@ -231,7 +234,7 @@ def lesson_of(
     envs: dict[Level, TrackingEnv] = {}
     for part in experiment.parts:
         if part.level not in envs:
-            envs[part.level] = env_of(experiment, anatomy.at(part.level), clips, tell, team)
+            envs[part.level] = env_of(experiment, anatomy.at(part.level), clips, tell, team, part.substeps)
     env = envs[experiment.level]
     policy = policy_of(experiment, env)
     if first is not None:
@@ -255,9 +258,10 @@ def env_of(
     clips: ClipGroups,
     tell: Callable[[str, int, int], None],
     team: Team = ALONE,
+    substeps: int = Physics().substeps,
 ) -> TrackingEnv:
     """Worlds of bodies that follow the clips; each process of a team draws its own episodes."""
-    simulator = simulator_of(anatomy, experiment.worlds, experiment.device, team.neighbours)
+    simulator = simulator_of(anatomy, experiment.worlds, experiment.device, team.neighbours, Physics.coarse(substeps))
     library = ClipLibrary.of(clips.learnt, anatomy, simulator.device)
     tell("finding the activations of every start", 0, 0)
     weight = torch.tensor(clips.weight) if clips.weight else None

@@ -13,6 +13,7 @@ from typing import Literal
 
 from myotrack.anatomy.levels import Level
 from myotrack.clips.builtin import varied
+from myotrack.simulate.physics import Physics
 from myotrack.track.action import Synergy, Torque
 from myotrack.track.curriculum import Curriculum
 from myotrack.track.imagination import ImaginedCost
@@ -40,6 +41,7 @@ from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
 
+Way = Literal["clone", "ppo", "imagine"]
 TAUGHT = ("reach", "reach_left", "reach_both", "wave", "wave_left", "wave_both", "drink", "drink_left", "lift")
 """Built-in motions of the arms, whose variations are learnt; they themselves never are."""
 HOLD = 3
@@ -78,11 +80,17 @@ class ClipChoice:
 class Part:
     """A part of learning."""
 
-    way: Literal["clone", "ppo", "imagine"]
+    way: Way
     level: Level
     """Detail of the body that lives in it."""
     share: float
     """Of the time."""
+    substeps: int = Physics().substeps
+    """Physics steps per control interval."""
+
+
+def _part(way: Way, where: tuple[Level, int], share: float) -> Part:
+    return Part(way, where[0], share, where[1])
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,8 @@ class Experiment:
     fingers: bool = False
     level: Level = "original"
     """How much detail of the body is simulated while learning; judging is done on the original."""
+    substeps: int = Physics().substeps
+    """Physics steps per control interval of 10 ms while learning; judging, and finishing on the original, take 5."""
     finish: float = 0.0
     """Share of the time, at the end, for which the original body is simulated; what comes after cloning has it all."""
     clips: ClipChoice = field(default_factory=ClipChoice)
@@ -137,6 +147,8 @@ class Experiment:
             raise ValueError("A style is learnt by trial and error, and none is asked for.")
         if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
             raise ValueError("Learning takes at least one world, a positive time, and a share of it for cloning.")
+        if not 1 <= self.substeps <= 100:
+            raise ValueError(f"A control interval has 1 to 100 physics steps; got {self.substeps}.")
         if not 0 <= self.finish < 1 or (self.finish and self.level == "original"):
             raise ValueError(
                 f"Learning may finish on the original body for a share in [0, 1) of the time, after another level; got "
@@ -146,12 +158,13 @@ class Experiment:
     @property
     def parts(self) -> tuple[Part, ...]:
         """What is done one after the other."""
-        last: Level = "original" if self.finish else self.level
+        here = self.level, self.substeps
+        last: tuple[Level, int] = ("original", Physics().substeps) if self.finish else here
         if self.clone is not None and self.ppo is not None:
-            return Part("clone", self.level, self.clone_share), Part("ppo", last, 1 - self.clone_share)
+            return _part("clone", here, self.clone_share), _part("ppo", last, 1 - self.clone_share)
         way = "imagine" if self.imagine is not None else "ppo" if self.clone is None else "clone"
-        whole = Part(way, self.level, 1 - self.finish)
-        return (whole, Part(way, last, self.finish)) if self.finish else (whole,)
+        whole = _part(way, here, 1 - self.finish)
+        return (whole, _part(way, last, self.finish)) if self.finish else (whole,)
 
 
 def arms() -> Experiment:
@@ -181,6 +194,7 @@ def walk() -> Experiment:
         policy=PolicySettings(network=NetworkSettings(width=128), std=0.3, lowest_std=0.05, symmetric=True),
         clone=None,
         ppo=stepping(),
+        substeps=3,
         worlds=96,
         minutes=45.0,
     )

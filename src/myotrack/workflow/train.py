@@ -125,6 +125,8 @@ def chosen(command: "TrainCommand") -> Experiment:
         experiment = replace(experiment, fingers=command.fingers, level=level, finish=command.finish)
         if command.symmetric:
             experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
+        if command.substeps is not None:
+            experiment = replace(experiment, substeps=command.substeps)
         if command.worlds is not None:
             experiment = replace(experiment, worlds=command.worlds)
         if command.clips is not None:
