@@ -12,6 +12,7 @@ import torch
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
 from myotrack.clips.store import save
+from myotrack.simulate.physics import Physics
 from myotrack.track.action import Correction, Direct, Synergy
 from myotrack.track.env import TrackingEnv
 from myotrack.track.task import Task
@@ -22,13 +23,13 @@ from myotrack.train.imagine import ImagineSettings
 from myotrack.train.log import LOG, read_log
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import PolicySettings
-from myotrack.train.ppo import PPOSettings
+from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import Team
 from myotrack.validate.scorecard import Scorecard
 from myotrack.workflow import learning, page
 from myotrack.workflow.cli import main
 from myotrack.workflow.cli_learn import TrainCommand
-from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, clip_groups
+from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, clip_groups, lesson_of
 from myotrack.workflow.policies import POLICY, open_policy
 from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, arms, finetune
 from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
@@ -237,6 +238,19 @@ def test_trial_and_error_may_finish_on_the_original(tmp_path: Path) -> None:
     assert stages == ["ppo"] * 2 + ["ppo on the original"] * 2
 
 
+def test_fewer_physics_steps_are_for_learning_alone() -> None:
+    ppo = PPOSettings(steps=4, epochs=1, minibatches=1)
+    lesson = lesson_of(experiment(level="fast", clone=None, ppo=ppo, finish=0.5, substeps=2), quiet)
+    physics = [stage.env.simulator.physics for stage in lesson.stages if isinstance(stage, PPO)]
+    # The control interval stays, and the body that ends it is the original in the steps of judging.
+    assert [each.substeps for each in physics] == [2, Physics().substeps]
+    assert [each.interval for each in physics] == pytest.approx([0.01, 0.01])
+    assert chosen(TrainCommand("walk", Path("nowhere"), substeps=4)).substeps == 4
+    assert chosen(TrainCommand("arms", Path("nowhere"))).substeps == Physics().substeps
+    with pytest.raises(ValueError, match="1 to 100 physics steps; got 0"):
+        experiment(substeps=0)
+
+
 def test_several_seeds_are_trained_and_judged_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -377,7 +391,7 @@ def test_a_walk_is_learnt_on_feet_and_distilled_into_excitations(tmp_path: Path)
 
 
 def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, full: Anatomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3, symmetric=True)
     steps = replace(RECIPES["walk"]().ppo or PPOSettings(), steps=4, minibatches=2)
@@ -408,6 +422,16 @@ def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(
 
     with pytest.raises(ValueError, match="recipes of trial and error alone"):
         going_on(RECIPES["arms-ppo"](), tmp_path / "walk", None)
+
+    save(builtin("walk_slow", full).part(0.5, 1.0), tmp_path / "slow.npz", full)
+    words = ("--begin", str(tmp_path / "walk"), "--clips", str(tmp_path / "slow.npz"), "--worlds", "4", "--steps", "48")
+    assert status("train", "finetune", *words, "--out", str(tmp_path / "tuned")) == 0
+    tuned = open_policy(tmp_path / "tuned")
+    # Trial and error by the first policy's task, in new clips and old ones.
+    assert tuned.experiment.clone is None and tuned.experiment.ppo is not None
+    assert tuned.experiment.task == begun.task
+    assert (tuned.experiment.level, tuned.experiment.substeps) == (begun.level, begun.substeps)
+    assert tuned.clips == ("walk", "walk_slow")
 
 
 def test_one_person_alone_is_learnt_or_kept(tmp_path: Path) -> None:

@@ -177,8 +177,11 @@ def arms_ppo() -> Experiment:
     return Experiment(recipe="arms-ppo", ppo=anchored(), minutes=6.0)
 
 
-def finetune() -> Experiment:
-    """A policy that knows some motions learns new ones, in a minute, and goes on with some of the old."""
+def finetune(body: Literal["arms", "full"] = "arms") -> Experiment:
+    """A policy that knows some motions learns new ones, and goes on with some of the old: arms in a minute, from muscle
+    control, bodies on their own feet by trial and error."""
+    if body == "full":
+        return replace(walk(), recipe="finetune", ppo=knowing(), minutes=10.0)
     gentle = CloneSettings(first_steps=60, steps=60, updates=200, optimiser=OptimiserSettings(rate=5e-4))
     return Experiment(recipe="finetune", clone=gentle, minutes=1.0)
 

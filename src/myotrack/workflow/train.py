@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from myotrack.track.action import Direct, Torque
+from myotrack.track.curriculum import Curriculum
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import Shards
 from myotrack.train.team import ALONE, Team
@@ -26,7 +27,7 @@ from myotrack.workflow.learning import Lesson, body_of, lesson_of, one_thread
 from myotrack.workflow.output import errors, print_json
 from myotrack.workflow.plain import as_plain
 from myotrack.workflow.policies import POLICY, open_policy, read_experiment, save_policy
-from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, generalist, knowing
+from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, finetune, generalist, knowing
 from myotrack.workflow.run import EXPERIMENT, about_run, check_place, experiment_of, write_text
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def chosen(command: "TrainCommand") -> Experiment:
         recipe = RECIPES[command.recipe]()
         if command.recipe == "generalist" and command.clips is not None and body_of(command.clips) == "arms":
             recipe = generalist("arms")
+        if command.recipe == "finetune" and command.begin is not None:
+            recipe = finetune(open_policy(command.begin).experiment.body)
         experiment = replace(recipe, device=command.device, seed=command.seed)
         level = command.level or experiment.level
         experiment = replace(experiment, fingers=command.fingers, level=level, finish=command.finish)
@@ -152,7 +155,7 @@ def chosen(command: "TrainCommand") -> Experiment:
 
 
 def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
-    """What a policy that knows something learns anew: it keeps body, task and network.
+    """What a policy that knows something learns anew: it keeps body, task and network, and all clips have their turn.
 
     Raises:
         ValueError: The policy or the clips are not named, or the policy cannot be used.
@@ -172,11 +175,14 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         spread_over(known.builtin, count), known.judged, clips, test_share=0.0, rehearsed=spread_over(recorded, count),
         rehearsed_from=tuple(folder for folder in folders if folder.exists()), new_share=NEW_SHARE,
     )  # fmt: skip
+    task = first.experiment.task
+    if experiment.ppo is not None:
+        experiment = replace(experiment, ppo=knowing(task.hold, isinstance(task.action, Direct)))
     return replace(
         experiment,
         body=first.experiment.body,
         fingers=first.experiment.fingers,
-        task=first.experiment.task,
+        task=replace(task, start=replace(task.start, curriculum=Curriculum())),
         policy=first.experiment.policy,
         clips=choice,
         begin=first.path,
