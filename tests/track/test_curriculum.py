@@ -34,7 +34,7 @@ def test_by_default_everything_is_learnt_by_the_own_rule() -> None:
     everything = course()
     assert everything.playing.all()
     assert everything.over
-    assert everything.rule(Rule(0.1, 0.2, "tight")) == Rule(0.1, 0.2, "tight")
+    assert everything.limits(Rule(0.1, 0.2, "tight")) == (0.1, 0.2)
 
 
 def test_the_easiest_come_first_and_the_next_when_failures_are_seldom() -> None:
@@ -68,13 +68,13 @@ def test_a_clip_that_stays_hard_does_not_hold_the_others_up() -> None:
 def test_the_rule_is_tightened_step_by_step_before_more_clips_come() -> None:
     tight, loose = Rule(0.1, 0.25, "tight"), Rule(0.4, 1.0, "loose")
     some = Course(Curriculum(first=0.3, patience=1, notches=2, loose=loose), STRETCH, 3)
-    rules = [some.rule(tight)]
+    limits = [some.limits(tight)]
     for _ in range(2):
         hear(some, [0.0] * 6, 1)
-        rules.append(some.rule(tight))
+        limits.append(some.limits(tight))
     # By hand: halfway between 0.1 and 0.4, and 0.25 and 1, geometrically.
-    assert [rule.landmark for rule in rules] == pytest.approx([0.4, 0.2, 0.1])
-    assert [rule.root for rule in rules] == pytest.approx([1.0, 0.5, 0.25])
+    assert [float(landmark) for landmark, _ in limits] == pytest.approx([0.4, 0.2, 0.1])
+    assert [float(root) for _, root in limits] == pytest.approx([1.0, 0.5, 0.25])
     assert some.count == 1
     hear(some, [0.0] * 6, 1)
     assert some.count == 2

@@ -60,11 +60,21 @@ class Course:
         self._settings, self._clip = settings, clip
         self.ease = torch.zeros(clips, device=clip.device)
         """How easy each clip is; equally easy ones keep their order."""
-        self.count = max(1, ceil(settings.first * clips - 1e-9))
+        device = clip.device
+        # On the device of the worlds, so that nobody has to wait for them.
+        self._count = torch.tensor(max(1, ceil(settings.first * clips - 1e-9)), device=device)
+        self._notch = torch.tensor(0, device=device)
+        self._heard = torch.zeros(len(clip), device=device)
+
+    @property
+    def count(self) -> int:
         """How many of the clips are learnt."""
-        self.notch = 0
+        return int(self._count)
+
+    @property
+    def notch(self) -> int:
         """How many times the rule has become tighter."""
-        self._heard = torch.zeros(len(clip), device=clip.device)
+        return int(self._notch)
 
     def order(self, ease: Float[Tensor, "clip"]) -> None:
         """Say how easy clips are; greater is easier."""
@@ -73,26 +83,29 @@ class Course:
     @property
     def over(self) -> bool:
         """Whether all clips are learnt, by the task's own rule."""
-        return self.count == len(self.ease) and self.notch >= self._settings.notches
+        return bool(self._over())
 
     @property
     def playing(self) -> Bool[Tensor, "clip"]:
         """The clips that are learnt at present."""
         rank = torch.empty_like(self.ease, dtype=torch.int64)
         rank[self.ease.argsort(descending=True, stable=True)] = torch.arange(len(self.ease), device=rank.device)
-        return rank < self.count
+        return rank < self._count
 
-    def rule(self, tight: Rule) -> Rule:
-        """The rule that holds at present, between the loose one and the tight one, geometrically."""
-        left = 1 - self.notch / self._settings.notches if self._settings.notches else 0.0
-        if left == 0:
-            return tight
-        loose = self._settings.loose
-        return Rule(
-            tight.landmark * (loose.landmark / tight.landmark) ** left,
-            tight.root * (loose.root / tight.root) ** left,
-            f"{tight.name}, not yet reached",
-        )
+    @property
+    def place(self) -> Float[Tensor, "2"]:
+        """How many clips are learnt, and how many times the rule has become tighter, without waiting for the device."""
+        return torch.stack([self._count, self._notch]).float()
+
+    def limits(self, tight: Rule) -> tuple[float | Tensor, float | Tensor]:
+        """How far off landmarks and root may be [m]: between the loose rule and the tight one, geometrically."""
+        loose, notches = self._settings.loose, self._settings.notches
+        if not notches:
+            return tight.landmark, tight.root
+        left = 1 - self._notch.double() / notches
+        return tight.landmark * (loose.landmark / tight.landmark) ** left, tight.root * (
+            loose.root / tight.root
+        ) ** left
 
     def listen(self, heard: Bool[Tensor, "stretch"], failure: Float[Tensor, "stretch"], usable: Tensor) -> None:
         """Advance, if enough of the clips that are learnt are mastered.
@@ -102,29 +115,34 @@ class Course:
             failure: Recent share of the episodes that failed in each.
             usable: Whether episodes may begin in it.
         """
-        if self.over:
+        settings, clips = self._settings, len(self.ease)
+        if settings.first >= 1 and not settings.notches:
             return
         self._heard += heard
         learnt = self.playing[self._clip] & usable
-        if bool((self._heard[learnt] < self._settings.patience).any()):
-            return
-        count = torch.zeros_like(self.ease).index_add_(0, self._clip[learnt], learnt[learnt].float())
-        total = torch.zeros_like(self.ease).index_add_(0, self._clip[learnt], failure[learnt])
-        known = count > 0
-        if float((total[known] / count[known] < self._settings.ready).float().mean()) < self._settings.mastered:
-            return
-        if self.notch < self._settings.notches:
-            self.notch += 1
-        else:
-            self.count = min(len(self.ease), self.count + max(1, round(self._settings.growth * self.count)))
-        self._heard.zero_()
+        enough = ((self._heard >= settings.patience) | ~learnt).all()
+        stretches = torch.zeros_like(self.ease).index_add_(0, self._clip, learnt.float())
+        total = torch.zeros_like(self.ease).index_add_(0, self._clip, torch.where(learnt, failure, 0.0))
+        known = stretches > 0
+        mastered = known & (total / stretches.clamp(min=1) < settings.ready)
+        go = enough & (mastered.sum() >= settings.mastered * known.sum()) & ~self._over()
+        tighter = go & (self._notch < settings.notches)
+        more = (settings.growth * self._count.double()).round().long().clamp(min=1)
+        wider = torch.minimum(self._count + more, torch.full_like(self._count, clips))
+        self._count = torch.where(go & ~tighter, wider, self._count)
+        self._notch = self._notch + tighter
+        self._heard *= ~go
+
+    def _over(self) -> Bool[Tensor, ""]:
+        return (self._count == len(self.ease)) & (self._notch >= self._settings.notches)
 
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on."""
-        told = {"count": torch.tensor(self.count), "notch": torch.tensor(self.notch)}
+        told = {"count": self._count.cpu().clone(), "notch": self._notch.cpu().clone()}
         return told | {"ease": self.ease.cpu().clone(), "heard": self._heard.cpu().clone()}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        self.count, self.notch = int(state["count"]), int(state["notch"])
-        self.ease, self._heard = state["ease"].to(self._clip.device), state["heard"].to(self._clip.device)
+        device = self._clip.device
+        self._count, self._notch = state["count"].to(device), state["notch"].to(device)
+        self.ease, self._heard = state["ease"].to(device), state["heard"].to(device)

@@ -54,7 +54,7 @@ class Disturbance:
         plain = Variation.none(anatomy, worlds)
 
         def drawn(half: float, like: Tensor) -> Tensor:
-            return 1 + half * (2 * torch.rand(like.shape, generator=generator) - 1)
+            return 1 + half * (2 * torch.rand(like.shape, generator=generator, device=generator.device).cpu() - 1)
 
         mass = plain.mass * drawn(self.mass, plain.mass)
         if self.hand_load:
@@ -69,7 +69,7 @@ class Disturbance:
         """Excitations as they arrive."""
         if not self.noise:
             return excitation
-        drawn = torch.randn(excitation.shape, generator=generator).to(excitation)
+        drawn = torch.randn(excitation.shape, generator=generator, device=generator.device).to(excitation)
         return (excitation * (1 + self.noise * drawn)).clamp(0.0, 1.0)
 
     def segments(self, anatomy: Anatomy) -> tuple[str, ...]:
@@ -80,24 +80,26 @@ class Disturbance:
 class Pushes:
     """Pushes on one segment at a time, in every world by chance."""
 
-    def __init__(self, settings: Disturbance, anatomy: Anatomy, worlds: int, interval: float) -> None:
+    def __init__(
+        self, settings: Disturbance, anatomy: Anatomy, worlds: int, interval: float, device: torch.device | str = "cpu"
+    ) -> None:
         self._settings, self._interval = settings, interval
         self._segments = settings.segments(anatomy)
-        self.left = torch.zeros(worlds, dtype=torch.int64)
+        self.left = torch.zeros(worlds, dtype=torch.int64, device=device)
         """Intervals that the present push of each world still lasts."""
-        self.force = torch.zeros(worlds, 3)
-        self.segment = torch.zeros(worlds, dtype=torch.int64)
+        self.force = torch.zeros(worlds, 3, device=device)
+        self.segment = torch.zeros(worlds, dtype=torch.int64, device=device)
 
     def draw(self, generator: torch.Generator) -> dict[str, Float[Tensor, "world 3"]]:
-        """Forces by segment during the next interval [N]; none without pushes."""
-        settings = self._settings
+        """Forces by segment during the next interval [N]; none without pushes. The generator lives on their device."""
+        settings, device = self._settings, generator.device
         if not settings.push:
             return {}
         worlds = len(self.left)
         chance = self._interval / settings.push_every
-        begins = (torch.rand(worlds, generator=generator) < chance) & (self.left == 0)
-        direction = torch.nn.functional.normalize(torch.randn(worlds, 3, generator=generator), dim=1)
-        which = torch.randint(len(self._segments), (worlds,), generator=generator)
+        begins = (torch.rand(worlds, generator=generator, device=device) < chance) & (self.left == 0)
+        direction = torch.nn.functional.normalize(torch.randn(worlds, 3, generator=generator, device=device), dim=1)
+        which = torch.randint(len(self._segments), (worlds,), generator=generator, device=device)
         self.force = torch.where(begins[:, None], settings.push * direction, self.force)
         self.segment = torch.where(begins, which, self.segment)
         self.left = torch.where(begins, max(1, round(settings.push_lasts / self._interval)), self.left)

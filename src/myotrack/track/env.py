@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from myotrack.algebra.asking import perhaps
 from myotrack.algebra.parts import Parts
 from myotrack.algebra.permutation import Symmetry
 from myotrack.anatomy.trees import Trees
@@ -27,7 +28,7 @@ from myotrack.track.moment import Fitting, Moment
 from myotrack.track.observe import Observer
 from myotrack.track.start import Starts
 from myotrack.track.task import Task, variation_of
-from myotrack.track.terminate import landmark_distance, lost
+from myotrack.track.terminate import beyond, landmark_distance, lost
 
 PerWorld = Float[Tensor, "world"]
 Observation = Float[Tensor, "world feature"]
@@ -114,8 +115,8 @@ class TrackingEnv:
         self.actuation = actuation(task.action, simulator)
         self.starts = Starts(library, task.start, weight)
         self._fitting = fitting
-        self._generator = torch.Generator().manual_seed(seed)
-        self._pushes = Pushes(task.disturbance, self.anatomy, self.worlds, simulator.physics.interval)
+        self._generator = torch.Generator(self.device).manual_seed(seed)
+        self._pushes = Pushes(task.disturbance, self.anatomy, self.worlds, simulator.physics.interval, self.device)
         self._variation: Variation | None = None
         worlds = self.worlds
         self.clip = torch.zeros(worlds, dtype=torch.int64, device=self.device)
@@ -191,7 +192,7 @@ class TrackingEnv:
         if self.watcher is not None:
             self.watcher.after(self.moment.body)
         ended = step.failed | step.cut
-        if bool(ended.any()):
+        if perhaps(ended):
             self._begin(ended)
             fresh = self._seen(ended)
             self._observation = torch.where(ended[:, None], fresh, step.final)
@@ -212,7 +213,7 @@ class TrackingEnv:
         sent = self.actuation.excite(action, self.moment)
         excitation = self.task.disturbance.noisy(sent, self._generator)
         for segment, force in self._pushes.draw(self._generator).items():
-            simulator.push(segment, force.to(self.device))
+            simulator.push(segment, force)
         self._before = simulator.body.muscle_excitation.clone()
         simulator.advance(excitation)
         self._moment = None
@@ -220,26 +221,21 @@ class TrackingEnv:
         self._age = self._age + 1
         moment = self.moment
         terms = self.task.reward.terms(moment, self.anatomy)
-        failed = lost(moment, self.anatomy, self.starts.course.rule(self.task.rule))
+        landmark, root = landmark_distance(moment, self.anatomy)
+        course = self.starts.course
+        failed = beyond((landmark, root), course.limits(self.task.rule)) | ~moment.body.intact
         # A lost world stands in its last good state, so its numbers are sound; it earns what that state is worth.
         finished = (self.frame >= self.library.length[self.clip] - 1) | (self._age >= round(self.task.longest * RATE))
         cut = finished & ~failed
-        landmark, root = landmark_distance(moment, self.anatomy)
         scores = {f"reward_{name}": value for name, value in terms.items()}
         scores |= {"landmark_error": landmark, "root_error": root}
         scores |= {"activation": moment.body.muscle_activation.mean(dim=1), "failed": failed.float()}
-        course = self.starts.course
         if self.task.start.curriculum != Curriculum():
-            scores |= {
-                "clips_learnt": torch.full_like(landmark, course.count),
-                "notch": torch.full_like(landmark, course.notch),
-            }
+            names = ("clips_learnt", "notch")
+            scores |= {name: value.expand_as(landmark) for name, value in zip(names, course.place, strict=True)}
         reward = self.task.reward.total(terms)
-        if over is None:
-            self.starts.learn(self.clip, self.frame, failed)
-        elif not bool(over.all()):
-            self.starts.learn(self.clip[~over], self.frame[~over], failed[~over])
-        looked = last or bool((failed | cut).any())
+        self.starts.learn(self.clip, self.frame, failed, None if over is None else ~over)
+        looked = last or perhaps(failed | cut)
         final = self._seen(torch.zeros_like(failed)) if looked else self._observation
         return Step(final, final, reward, failed, cut, scores)
 
@@ -294,7 +290,7 @@ class TrackingEnv:
             state[name] = getattr(self, name).cpu().clone()
         state["generator"] = self._generator.get_state()
         state |= {f"starts.{name}": value for name, value in self.starts.state().items()}
-        state |= {f"push.{name}": getattr(self._pushes, name).clone() for name in ("left", "force", "segment")}
+        state |= {f"push.{name}": getattr(self._pushes, name).cpu().clone() for name in ("left", "force", "segment")}
         if self._variation is not None:
             state |= {f"variation.{name}": value.clone() for name, value in vars(self._variation).items()}
         return state
@@ -310,7 +306,7 @@ class TrackingEnv:
         self._generator.set_state(state["generator"])
         self.starts.load({name[7:]: value for name, value in state.items() if name.startswith("starts.")})
         for name in ("left", "force", "segment"):
-            setattr(self._pushes, name, state[f"push.{name}"].clone())
+            setattr(self._pushes, name, state[f"push.{name}"].to(self.device, copy=True))
 
     def _look(self) -> Moment:
         """Body and reference together."""
@@ -354,7 +350,7 @@ class TrackingEnv:
         row = self.observer.read(self.moment)
         if not len(self._late):
             return row
-        if bool(fresh.any()):
+        if perhaps(fresh):
             self._late = torch.where(fresh[None, :, None], row[None], self._late)
             return torch.where(fresh[:, None], row, self._observation)
         late = self._late[0].clone()

@@ -81,20 +81,21 @@ class Starts:
         even = even / even.sum()
         troubled = self.failure * (self._frames > 0) * playing
         total = troubled.sum()
-        if total <= 0:
-            return even
-        return self._settings.even * even + (1 - self._settings.even) * troubled / total
+        mixed = self._settings.even * even + (1 - self._settings.even) * troubled / total
+        return torch.where(total > 0, mixed, even)
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Int[Tensor, "count"], Int[Tensor, "count"]]:
-        """Clip and frame of new episodes."""
-        device = self.failure.device
-        place = torch.multinomial(self.weights().cpu(), count, replacement=True, generator=generator).to(device)
-        share = torch.rand(count, generator=generator).to(device)
+        """Clip and frame of new episodes, drawn on the device of the generator."""
+        device = generator.device
+        place = torch.multinomial(self.weights().to(device), count, replacement=True, generator=generator)
+        share, first = (torch.rand(count, generator=generator, device=device) for _ in range(2))
+        place, share, first = (drawn.to(self.failure.device) for drawn in (place, share, first))
         frame = self._begin[place] + (share * self._frames[place]).long()
-        first = torch.rand(count, generator=generator).to(device) < self._settings.beginning
-        return self._clip[place], torch.where(first, 0, frame)
+        return self._clip[place], torch.where(first < self._settings.beginning, 0, frame)
 
-    def learn(self, clip: Int[Tensor, "some"], frame: Int[Tensor, "some"], failed: Tensor) -> None:
+    def learn(
+        self, clip: Int[Tensor, "some"], frame: Int[Tensor, "some"], failed: Tensor, counted: Tensor | None = None
+    ) -> None:
         """Note which episodes have failed in this frame, and which have come through a stretch by it.
 
         A failure counts for the stretch before as well, since that is where it began.
@@ -103,13 +104,16 @@ class Starts:
             clip: Of every world, or of some.
             frame: Of its clip that it has come to.
             failed: Whether its episode failed there.
+            counted: Whether it is listened to; all are if not given.
         """
+        counted = torch.ones_like(failed) if counted is None else counted
         over = (frame % self._width == self._width - 1) | (frame >= self._length[clip] - 1)
         place = self._first_bin[clip] + torch.minimum(frame, self._length[clip] - 1) // self._width
         before = torch.maximum(place - 1, self._first_bin[clip])
         # Several worlds may tell of one stretch: their mean counts, as one episode.
         told = torch.zeros(2, len(self.failure), device=self.failure.device)
-        for bins, which in ((place, failed | over), (before, failed)):
+        failed = failed & counted
+        for bins, which in ((place, failed | over & counted), (before, failed)):
             told[0].index_add_(0, bins, which.float())
             told[1].index_add_(0, bins, (failed & which).float())
         heard = told[0] > 0

@@ -31,7 +31,7 @@ class Rule:
 
     def violated(self, landmark: Float[Tensor, "*any"], root: Float[Tensor, "*any"]) -> Bool[Tensor, "*any"]:
         """Where either distance exceeds its limit, or is no number."""
-        return ~((landmark <= self.landmark) & (root <= self.root))
+        return beyond((landmark, root), (self.landmark, self.root))
 
     def __str__(self) -> str:
         return f"{self.name} rule: landmarks {self.landmark:.2f} m, pelvis {self.root:.2f} m"
@@ -41,6 +41,13 @@ PUBLISHED = Rule(0.30, 0.50, "published")
 """Cited: MuscleMimic, arXiv 2603.25544. The loosest rule: an episode goes on until it is violated."""
 STRICT = Rule(0.15, 0.25, "strict")
 """Tuned: half the published distances, since a body 0.3 m off does not look as if it followed anything."""
+
+
+def beyond(
+    distance: tuple[Float[Tensor, "*any"], Float[Tensor, "*any"]], limit: tuple[float | Tensor, float | Tensor]
+) -> Bool[Tensor, "*any"]:
+    """Where one of two distances exceeds its limit, or is no number."""
+    return ~((distance[0] <= limit[0]) & (distance[1] <= limit[1]))
 
 
 def distances(

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from myotrack.algebra.asking import answers_at_once
 from myotrack.train.env import Diverged, Env, Judge, Transition
 from myotrack.train.policy import Critic, Policy
 from myotrack.train.team import ALONE, Team
@@ -178,45 +179,53 @@ def collect(
     seconds, start = 0.0, time.perf_counter()
     observation = env.observation
     for step in range(rollout.steps):
-        _demand_finite("observes", observation, step)
         chances = policy.distribution(observation)
         action = chances.sample(generator, team)
         rollout.observation[step], rollout.action[step], rollout.mean[step] = observation, action, chances.mean
         rollout.log_prob[step], rollout.value[step] = chances.log_prob(action), critic.value(observation)
-        _demand_finite("acts with", action, step)
-        _demand_finite("is valued at", rollout.value[step, :, None], step)
         before = time.perf_counter()
         transition: Transition = env.step(action)
         if judge is not None:
             judge.look()
         seconds += time.perf_counter() - before
-        _demand_finite("earns", transition.reward[:, None], step)
         rollout.reward[step], rollout.failed[step], rollout.cut[step] = (
             transition.reward, transition.failed, transition.cut,
         )  # fmt: skip
         cut = transition.cut
-        if bool(cut.any()):
-            final = transition.final[cut]
-            _demand_finite("ends with", final, step)
-            rollout.following[step, cut] = critic.value(final)
+        if not answers_at_once(cut):
+            rollout.following[step] = torch.where(cut, critic.value(transition.final), 0.0)
+        elif bool(cut.any()):
+            rollout.following[step, cut] = critic.value(transition.final[cut])
         for name, score in transition.scores.items():
             mean = score.float().mean()
             totals[name] = totals[name] + mean if name in totals else mean
         observation = transition.observation
-    _demand_finite("observes", observation, rollout.steps)
     if judge is not None:
         rollout.reward.add_(judge.pay())
     after = torch.cat([rollout.value[1:], critic.value(observation)[None]])
     rollout.following.copy_(torch.where(rollout.cut, rollout.following, after))
+    _demand_finite(rollout, observation)
     scores = {name: float(team.mean(total)) / rollout.steps for name, total in totals.items()}
     return Gathered(scores, seconds, time.perf_counter() - start - seconds)
 
 
-def _demand_finite(verb: str, rows: Float[Tensor, "world column"], step: int) -> None:
-    good = torch.isfinite(rows)
-    if not bool(good.all()):
-        world, column = (~good).nonzero()[0].tolist()
-        raise Diverged(
-            f"World {world} {verb} a number that is not finite (column {column}, step {step} of the rollout); "
-            "go on from a checkpoint, and look at this world's state."
-        )
+def _demand_finite(rollout: Rollout, observation: Float[Tensor, "world feature"]) -> None:
+    """Look at all numbers at once, when all steps are done, so that nobody waits for the worlds at every one."""
+    wholes = {
+        "observes": torch.cat([rollout.observation, observation[None]]),
+        "acts with": rollout.action,
+        "is valued at": rollout.value[..., None],
+        "earns": rollout.reward[..., None],
+        "ends with": torch.where(rollout.cut, rollout.following, 0.0)[..., None],
+    }
+    if bool(torch.stack([torch.isfinite(whole).all() for whole in wholes.values()]).all()):
+        return
+    wrong = [
+        (*place, verb) for verb, whole in wholes.items() for place in (~torch.isfinite(whole)).nonzero()[:1].tolist()
+    ]
+    # What came first is the cause; in one step, what stands first above.
+    step, world, column, verb = min(wrong, key=lambda found: found[0])
+    raise Diverged(
+        f"World {world} {verb} a number that is not finite (column {column}, step {step} of the rollout); "
+        "go on from a checkpoint, and look at this world's state."
+    )
