@@ -95,11 +95,12 @@ class Curves:
             velocity: Of the path, positive while lengthening [m/s].
         """
         return Tension(
-            active=self.gain.peak * self._length_factor(length) * self._velocity_factor(velocity),
+            active=self.gain.peak * self.length_factor(length) * self._velocity_factor(velocity),
             passive=self.bias.peak * self._passive_factor(length),
         )
 
-    def _length_factor(self, length: PerMuscle) -> PerMuscle:
+    def length_factor(self, length: PerMuscle) -> PerMuscle:
+        """Active isometric force at a path length [m], over the peak force."""
         curve, x = self.gain, self.fibre_length(length)
         left, right = (1 + curve.low) / 2, (1 + curve.high) / 2
         foot = ((x - curve.low) / (left - curve.low)).square() / 2

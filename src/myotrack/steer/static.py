@@ -109,18 +109,8 @@ def movement(clip: Clip, anatomy: Anatomy, ground: Ground | None = None, threads
         ValueError: The clip does not belong to the body.
     """
     clip.check(anatomy)
-    pos, vel = clip.pos.double(), clip.vel.double()
-    worlds = min(AT_ONCE, clip.frames)
-    simulator = Threads(anatomy, worlds, threads=threads, dtype=torch.float64)
-    still = torch.zeros(worlds, anatomy.model.nu, dtype=torch.float64)
-    parts: list[Mechanics] = []
-    for first in range(0, clip.frames, worlds):
-        rows = torch.arange(first, first + worlds).clamp(max=clip.frames - 1)
-        simulator.reset(torch.ones(worlds, dtype=torch.bool), pos[rows], vel[rows], still)
-        parts.append(simulator.mechanics)
-    mechanics = Mechanics(
-        **{f.name: torch.cat([getattr(part, f.name) for part in parts])[: clip.frames] for f in fields(Mechanics)}
-    )
+    pos = clip.pos.double()
+    mechanics = mechanics_of(anatomy, pos, clip.vel.double(), threads)
     external = None
     if ground is not None:
         external = Handles.of(anatomy, FEET).generalised(pos, ground.force, ground.moment)
@@ -134,6 +124,31 @@ def movement(clip: Clip, anatomy: Anatomy, ground: Ground | None = None, threads
     curves = Curves.of(anatomy)
     tension = curves.tension(mechanics.muscle_length, mechanics.muscle_velocity)
     return Movement(anatomy, curves, mechanics, tension, forces, measured)
+
+
+def mechanics_of(
+    anatomy: Anatomy, pos: Float[Tensor, "frame pos"], vel: Float[Tensor, "frame coordinate"], threads: int = 0
+) -> Mechanics:
+    """The equations of motion in every frame, in double precision.
+
+    Args:
+        anatomy: The body.
+        pos: Independent coordinates z [m, quaternion, rad].
+        vel: Their rates [m/s, rad/s].
+        threads: Of the physics; 0: one per core.
+    """
+    frames = len(pos)
+    worlds = min(AT_ONCE, frames)
+    simulator = Threads(anatomy, worlds, threads=threads, dtype=torch.float64)
+    still = torch.zeros(worlds, anatomy.model.nu, dtype=torch.float64)
+    parts: list[Mechanics] = []
+    for first in range(0, frames, worlds):
+        rows = torch.arange(first, first + worlds).clamp(max=frames - 1)
+        simulator.reset(torch.ones(worlds, dtype=torch.bool), pos[rows], vel[rows], still)
+        parts.append(simulator.mechanics)
+    return Mechanics(
+        **{f.name: torch.cat([getattr(part, f.name) for part in parts])[:frames] for f in fields(Mechanics)}
+    )
 
 
 def recorded(recording: Recording, found: Fit, cutoff: float = CUTOFF, threads: int = 0) -> tuple[Movement, float]:
