@@ -3,6 +3,7 @@
     python benchmarks/fast.py --part speed                 control steps per second beside the original, in one run
     python benchmarks/fast.py --part fit --clips CLIPS     lengths and moment arms over the postures of clips
     python benchmarks/fast.py --part dynamics              the same excitations for half a second
+    python benchmarks/fast.py --part steps                 fewer physics steps in each control interval
     python benchmarks/fast.py --part static                static optimisation of a recorded walk on both bodies
     python benchmarks/fast.py --part learn --clips ARMS    a policy of arms:fast judged on arms, beside one of arms
 
@@ -30,6 +31,7 @@ from myotrack.anatomy.pathfit import PathErrors
 from myotrack.anatomy.paths import lengths_and_arms, path_jumps, random_postures
 from myotrack.clips.builtin import BUILTINS, builtin
 from myotrack.clips.store import load_folder
+from myotrack.simulate.physics import Physics
 from myotrack.simulate.state import BodyState
 from myotrack.simulate.threads import Threads
 from myotrack.workflow.learning import LEARNT, one_thread
@@ -47,7 +49,7 @@ MARGIN = 0.1
 class Command:
     """Measure."""
 
-    part: Literal["speed", "fit", "dynamics", "static", "learn"] = "speed"
+    part: Literal["speed", "fit", "dynamics", "steps", "static", "learn"] = "speed"
     clips: Path | None = None
     worlds: int = 64
     threads: int = 0
@@ -61,7 +63,8 @@ class Command:
 def main(command: Command) -> None:
     """Print a JSON object per row."""
     one_thread()
-    {"speed": speed, "fit": fit, "dynamics": dynamics, "static": static, "learn": taught}[command.part](command)
+    parts = {"speed": speed, "fit": fit, "dynamics": dynamics, "steps": steps, "static": static, "learn": taught}
+    parts[command.part](command)
 
 
 def speed(command: Command) -> None:
@@ -178,33 +181,59 @@ POINTS = {"legs": ("knee", "ankle", "toe"), "head": ("head",), "hands": ("hand",
 
 
 def dynamics(command: Command) -> None:
-    """Identical excitations for 0.5 s in the air, 16 seeds: each level beside the one with more detail."""
-    original = Anatomy.load("full")
+    """Each level beside the one with more detail."""
     for one, other in (("full:paths", "full:fast"), ("full", "full:paths")):
         simulators = [Threads(Anatomy.load(name), 16, dtype=torch.float64) for name in (one, other)]
-        generator = torch.Generator().manual_seed(0)
-        drive = torch.rand(5, 16, original.model.nu, generator=generator) ** 3
-        z = original.rest.repeat(16, 1)
-        for simulator in simulators:
-            restart(simulator, 2.0)
-            for step in range(50):
-                simulator.advance(drive[step // 10])
-        bodies = [simulator.body for simulator in simulators]
-        z, y = (body.coordinate_pos for body in bodies)
-        points = [seen_from_pelvis(body) for body in bodies]
-        moved = (z - original.rest)[:, 7:].rad2deg().square().mean().sqrt()
-        told: dict[str, float | str] = {"apart": f"{one} and {other}", "moved_deg_rms": round(float(moved), 1)}
-        apart = (z - y)[:, 7:].rad2deg()
-        for part, names in PARTS.items():
-            columns = [i - 6 for i, name in enumerate(original.coordinate_names) if i > 5 and name.startswith(names)]
-            told[f"{part}_deg_rms_max"] = (round(float(apart[:, columns].square().mean().sqrt()), 2),
-                                           round(float(apart[:, columns].abs().max()), 2))  # fmt: skip
-        distance = (points[0] - points[1]).norm(dim=-1)
-        for part, names in POINTS.items():
-            columns = [i for i, name in enumerate(original.landmarks) if name.endswith(names)]
-            told[f"{part}_mm_mean_max"] = (round(1000 * float(distance[:, columns].mean()), 1),
-                                           round(1000 * float(distance[:, columns].max()), 1))  # fmt: skip
-        print(json.dumps(told), flush=True)
+        print(json.dumps({"apart": f"{one} and {other}"} | apart_of(*simulators)), flush=True)
+
+
+def apart_of(one: Threads, other: Threads) -> dict[str, float | tuple[float, float]]:
+    """How far two bodies are apart after identical excitations for 0.5 s in the air, 16 seeds."""
+    anatomy, simulators = one.anatomy, (one, other)
+    drive = torch.rand(5, 16, anatomy.model.nu, generator=torch.Generator().manual_seed(0)) ** 3
+    for simulator in simulators:
+        restart(simulator, 2.0)
+        for step in range(50):
+            simulator.advance(drive[step // 10])
+    bodies = [simulator.body for simulator in simulators]
+    z, y = (body.coordinate_pos for body in bodies)
+    points = [seen_from_pelvis(body) for body in bodies]
+    moved = (z - anatomy.rest)[:, 7:].rad2deg().square().mean().sqrt()
+    told: dict[str, float | tuple[float, float]] = {"moved_deg_rms": round(float(moved), 1)}
+    apart = (z - y)[:, 7:].rad2deg()
+    for part, names in PARTS.items():
+        columns = [i - 6 for i, name in enumerate(anatomy.coordinate_names) if i > 5 and name.startswith(names)]
+        told[f"{part}_deg_rms_max"] = (round(float(apart[:, columns].square().mean().sqrt()), 2),
+                                       round(float(apart[:, columns].abs().max()), 2))  # fmt: skip
+    distance = (points[0] - points[1]).norm(dim=-1)
+    for part, names in POINTS.items():
+        columns = [i for i, name in enumerate(anatomy.landmarks) if name.endswith(names)]
+        told[f"{part}_mm_mean_max"] = (round(1000 * float(distance[:, columns].mean()), 1),
+                                       round(1000 * float(distance[:, columns].max()), 1))  # fmt: skip
+    return told
+
+
+def steps(command: Command) -> None:
+    """The fast body with fewer physics steps in each control interval, beside ten; speeds take turns, as above."""
+    anatomy = Anatomy.load("full:fast")
+    truth, counts = Threads(anatomy, 16, Physics.coarse(10), dtype=torch.float64), (5, 4, 3, 2)
+    worlds = {count: Threads(anatomy, command.worlds, Physics.coarse(count), command.threads) for count in counts}
+    seconds: dict[int, list[float]] = {count: [] for count in counts}
+    drive = 0.2 * torch.rand(50, command.worlds, anatomy.model.nu, generator=torch.Generator().manual_seed(0))
+    for _ in range(command.rounds):
+        for count, simulator in worlds.items():
+            restart(simulator, 0.0)
+            begin = time.perf_counter()
+            for excitation in drive:
+                simulator.advance(excitation)
+            seconds[count].append(time.perf_counter() - begin)
+    for count in counts:
+        rate = len(drive) * command.worlds / np.median(seconds[count])
+        ratio = float(np.median(seconds[counts[0]]) / np.median(seconds[count]))
+        told = {"steps": count, "timestep_ms": round(10 / count, 2), "control_steps_per_s": round(rate)}
+        told |= {"ratio": round(ratio, 2)}
+        coarse = Threads(anatomy, 16, Physics.coarse(count), dtype=torch.float64)
+        print(json.dumps(told | apart_of(truth, coarse)), flush=True)
 
 
 def static(command: Command) -> None:
