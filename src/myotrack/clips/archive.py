@@ -125,6 +125,19 @@ def header_of(kind: Kind, path: Path, archive: zipfile.ZipFile) -> dict[str, Any
     return about
 
 
+def format_of(path: Path) -> str:
+    """What the header of a file says that it is, as 'myotrack clip'; empty for a file that is damaged or not ours."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(HEADER).file_size > LARGEST_HEADER:
+                return ""
+            about = json.loads(archive.read(HEADER))
+    except (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError):
+        return ""
+    said = about.get("format") if isinstance(about, dict) else None
+    return said if isinstance(said, str) else ""
+
+
 def arrays_of(kind: Kind, path: Path, archive: zipfile.ZipFile) -> dict[str, Tensor]:
     """All arrays of an opened file; those that are optional and not there are left out."""
     there = {name.removesuffix(".npy") for name in archive.namelist()}

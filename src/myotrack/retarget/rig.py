@@ -119,6 +119,17 @@ class Rig:
             raise KeyError(f"There is no segment '{name}'. The segments are: {', '.join(self.segments)}.")
         return self.segments.index(name)
 
+    def column(self, joint: str) -> int | None:
+        """Where a joint stands in z; None if the body lacks it or it is dependent."""
+        names = self.anatomy.coordinate_names
+        return names.index(joint) + (1 if self.anatomy.free else 0) if joint in names else None
+
+    def neutral(self, frames: int) -> Float[Tensor, "frame pos"]:
+        """Every independent joint at zero, the root where it rests."""
+        z = torch.zeros(frames, self.anatomy.couplings.pos_size, dtype=torch.float64)
+        z[:, : self.root_size] = self.anatomy.rest[: self.root_size]
+        return z
+
     def sized(self, scale: Float[Tensor, "part"]) -> Kinematics:
         """The segments of a body whose parts have other sizes."""
         own = self.kinematics

@@ -18,6 +18,9 @@ from myotrack.steer.ground import MOMENT, Ground, ground_of, longest
 from myotrack.steer.static import Choices, movement, pulled, recorded
 from myotrack.validate.trials import Emg, Trial
 
+UNASKED = "moments not asked for"
+"""Setting that names the coordinates whose moments muscles were not asked for."""
+
 
 def explain(
     clip: Clip,
@@ -84,7 +87,7 @@ def explain(
     force, cop = _feet(ground, rows) if ground is not None else (torch.zeros(frames, regions // 2, 3),) * 2
     told = {"frames explained": f"{rows.start / RATE:.2f} to {(rows.stop - 1) / RATE:.2f} s of {clip.duration:.2f} s"}
     if choices.open:
-        told["moments not asked for"] = ", ".join(choices.open)
+        told[UNASKED] = ", ".join(choices.open)
     return Trial(
         name=clip.name,
         kind="static optimisation",

@@ -135,21 +135,35 @@ class ValidateCommand:
 
 @dataclass(frozen=True)
 class ExportCommand:
-    """Write the policy of a run as one ONNX file: from observation to muscle excitations, scales included.
+    """For other programs: the policy of a run as one ONNX file, or motions as files of OpenSim (--opensim).
 
-    The file tells the order of observations and muscles and the version of the body, and is checked against torch.
-    Needs `pip install 'myotrack[export]'`.
+    A policy goes from observation to muscle excitations, scales included; the file tells the order of observations and
+    muscles and the version of the body, and is checked against torch. Needs `pip install 'myotrack[export]'`.
+
+    With --opensim every trial of a run, or a trial or clip alone, becomes NAME_ik.mot (angles), NAME_moments.sto,
+    NAME_grf.mot (ground forces), NAME_activation.sto and NAME_excitation.sto, in the coordinates of Rajagopal's model.
+    A clip has angles only. Files of these names are replaced. Try `myotrack steer walk --out runs/walk`, then
+    `myotrack export runs/walk --opensim --out walk-opensim` (docs/opensim.md).
     """
 
-    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run, or a policy."""
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_CLIP")]
+    """Folder of a run, or a policy; with --opensim a run that has trials, a trial, a clip, or a folder of clips."""
     out: Path
-    """The file, ending in '.onnx'."""
+    """The file, ending in '.onnx'; with --opensim a folder."""
+    opensim: bool = False
+    """Write motions as MOT and STO files."""
+    along_x: bool = False
+    """With --opensim: turn the world about the vertical so that the pelvis looks along OpenSim's x on average, as its
+    users expect; tilt and list of the pelvis turn about axes of the world."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def run(self) -> int:
         """Write and print."""
+        if self.opensim:
+            from myotrack.workflow.opensim import export_motions
+
+            return export_motions(self)
         from myotrack.workflow.export import export
 
         return export(self)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.clips.archive import format_of
 from myotrack.track.action import Direct
 from myotrack.track.observe import Observer
 from myotrack.train.export import to_onnx
 from myotrack.workflow.output import print_json
 from myotrack.workflow.plain import as_plain
-from myotrack.workflow.policies import open_policy
+from myotrack.workflow.policies import POLICY, open_policy
+from myotrack.workflow.run import TRIALS
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli_learn import ExportCommand
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 
 def export(command: "ExportCommand") -> int:
     """Write the file and say how far it is from torch."""
-    stored = open_policy(command.run_folder)
+    if command.along_x:
+        raise ValueError("--along-x is for motions; give --opensim, too.")
+    unlearnt = command.source.is_dir() and not (command.source / POLICY).exists()
+    if (unlearnt and (command.source / TRIALS).is_dir()) or (command.source.is_file() and format_of(command.source)):
+        raise ValueError(f"{command.source}: this is no policy, but motions; they can be exported with --opensim.")
+    stored = open_policy(command.source)
     anatomy = Anatomy.load(stored.experiment.body, stored.experiment.fingers)
     action = stored.experiment.task.action
     if not isinstance(action, Direct):
