@@ -261,14 +261,13 @@ class PPO:
             gathered = collect(*parts, self._team, self._judge)
         self._steps += self._rollout.reward.numel() * self._team.size
         ended = self._rollout.failed | self._rollout.cut
-        lengths = []
+        lived = torch.zeros((), device=self.env.device)
         for row in ended:
             self._age += 1
-            lengths.append(self._age[row])
+            lived += (self._age * row).sum()
             self._age = torch.where(row, 0, self._age)
-        done = torch.cat(lengths)
-        nobody = not self._team.any(bool(len(done)))
-        return gathered, float(self._team.mean((self._age if nobody else done).float()))
+        lived, count = self._team.sum(lived), self._team.sum(ended.sum().float())
+        return gathered, float(torch.where(count > 0, lived / count, self._team.mean(self._age.float())))
 
     def _normalisers(self) -> list[Normaliser]:
         """Those of observations; one that is shared, once."""
