@@ -1,5 +1,6 @@
 """Norms: read as they are meant or refused, and likeness to them by hand."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 from myotrack.anatomy.electrodes import electrodes
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
-from myotrack.validate.gait import ANGLES, FORCES, gait
+from myotrack.validate.gait import ANGLES, FORCES, LOADED, gait
 from myotrack.validate.muscles import SILENT
-from myotrack.validate.norms import TABLES, Norm, NormError, Table, as_emg, by_chance, compare, read_norms
+from myotrack.validate.norms import FALISSE_MASS, TABLES, Norm, NormError, Table, as_emg, by_chance, compare, read_norms
 from myotrack.validate.walker import Walker
 from tests.validate.walks import wave
 
@@ -133,6 +134,13 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_the_published_tables_are_what_they_say(folder: Path, full: Anatomy) -> None:
     norms = read_norms(folder)
     assert set(norms) >= {*ANGLES, *FORCES}
+    assert set(norms) >= {f"{name}_{what}" for name in LOADED for what in ("moment", "power")}
+    # 90.4 N m and 204 W at push-off, of 62 kg.
+    assert norms["ankle_angle_moment"].mean.min() == pytest.approx(-90.4 / FALISSE_MASS, abs=0.01)
+    assert norms["ankle_angle_power"].mean.max() == pytest.approx(204 / FALISSE_MASS, rel=0.01)
+    assert (norms["ankle_angle_moment"].unit, norms["ankle_angle_power"].unit) == ("N m/kg", "W/kg")
+    # The knee bends to positive angles here, so what extends it while the leg is loaded is negative.
+    assert 8 < norms["knee_angle_moment"].mean.argmin() < 28
     emg = [name for name, each in norms.items() if each.kind == "emg"]
     assert len(emg) == 13
     # Every recorded muscle is one that the body has on its right side.
@@ -157,6 +165,34 @@ def test_a_published_table_in_radians_or_percent_is_refused(folder: Path, tmp_pa
     (tmp_path / name).write_text("\n".join([rows[0], *map(",".join, zip(*scaled, strict=True))]))
     with pytest.raises(NormError, match=rf"{name}: 'Vertical' is greatest, 1.*its unit or sign is another"):
         read_norms(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "words"),
+    [
+        ("walk_falisse_subject1_torques.csv", 1 / FALISSE_MASS, "'hip_flexion' is greatest, 0.47"),
+        ("walk_falisse_subject1_torques.csv", -1.0, "'hip_flexion' is greatest, 36.6, at"),
+        ("walk_falisse_subject1_powers.csv", 1000.0, "'hip_flexion' is greatest, 7.21e+04"),
+        ("walk_falisse_subject1_powers.csv", -1.0, "'hip_flexion' is greatest"),
+    ],
+)
+def test_moments_and_powers_of_another_unit_or_sign_are_refused(
+    folder: Path, tmp_path: Path, name: str, factor: float, words: str
+) -> None:
+    rows = (folder / name).read_text().splitlines()
+    head, values = rows[0].split(","), np.array([[float(word) for word in row.split(",")] for row in rows[1:]])
+    values[:, [column.endswith("_mean") for column in head]] *= factor
+    (tmp_path / name).write_text("\n".join([rows[0], *(",".join(map(str, row)) for row in values.tolist())]))
+    table = next(table for table in TABLES if table.file == name)
+    with pytest.raises(NormError, match=f"{name}: {re.escape(words)}.*its unit or sign is another"):
+        read_norms(tmp_path, (table,))
+
+
+def test_the_least_value_tells_where_it_is_the_peak(folder: Path, tmp_path: Path) -> None:
+    table = next(table for table in TABLES if table.kind == "moment")
+    ankle = {"ankle_angle_moment": replace(table.columns["ankle_angle_moment"], sign=-1.0)}
+    with pytest.raises(NormError, match=r"'ankle_angle' is least, -7.4, at .* where a walk has -180 to -60"):
+        read_norms(folder, (replace(table, columns=ankle),))
 
 
 def test_excitations_are_filtered_as_emg_is_without_delay() -> None:

@@ -1,4 +1,4 @@
-"""How a body walks: its strides, and joint angles, ground forces and muscles from strike to strike.
+"""How a body walks: its strides, and joint angles, ground forces, moments and muscles from strike to strike.
 
     walk = gait(Walker.of_trial(trial, anatomy))
     walk.parameters()["cadence"].mean            # steps per second
@@ -10,7 +10,7 @@ that of a foot's own side, and 'outward' is to the right for the right foot and 
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,15 @@ from jaxtyping import Float
 from myotrack.anatomy.joints import positive_direction
 from myotrack.anatomy.model import Anatomy
 from myotrack.validate.events import Events
+from myotrack.validate.joint_reaction import CROSSED
 from myotrack.validate.walker import PELVIS, GaitError, Walker, forward_of, pelvis_angles
 
 POINTS = 101
 """Of a curve, from 0 to 100 % of a cycle. Source: the usual grid of gait laboratories."""
 JOINTS = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle")
 ANGLES = (*PELVIS, *JOINTS)
+LOADED = (*JOINTS, "subtalar_angle")
+"""Joints of the leg whose moments and powers are told; a positive moment turns as a positive angle does."""
 FORCES = ("fore_aft", "outward", "vertical")
 """Ground reaction on a foot: forward, to the foot's own side, up."""
 
@@ -62,6 +65,12 @@ class Stride:
     activation: Float[np.ndarray, "101 muscle"] | None
     """Of all muscles of the body, the foot's own side under the names of the right."""
     excitation: Float[np.ndarray, "101 muscle"] | None = None
+    moment: Float[np.ndarray, "101 joint"] | None = None
+    """Net, over body mass, of the foot's own side, as `LOADED` [N m/kg]."""
+    power: Float[np.ndarray, "101 joint"] | None = None
+    """Over body mass, positive where the joint gives energy [W/kg]."""
+    reaction: Float[np.ndarray, "101 crossed"] | None = None
+    """Size of the force of bone on bone, as `joint_reaction.CROSSED`, over body weight."""
 
     @property
     def time(self) -> float:
@@ -79,8 +88,8 @@ class Parameter:
     spread: float
     """Standard deviation over strides; NaN of a single one."""
     asymmetry: float
-    """Right less left over their mean; NaN where one foot has no stride, and of step width, which may be zero. Source:
-    Robinson et al. 1987, J Manipulative Physiol Ther 10(4) (recalled)."""
+    """Right less left over their mean; NaN where one foot has no stride or the mean is zero, and of step width, which
+    may be zero. Source: Robinson et al. 1987, J Manipulative Physiol Ther 10(4) (recalled)."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +124,8 @@ class Gait:
         """By name: cadence, speed, stride, step, stance and double support."""
 
         def of(unit: str, value: Callable[[Stride], float], sided: bool = True) -> Parameter:
-            right, left = (np.array([value(stride) for stride in side]) for side in (self.right, self.left))
-            right, left = right[~np.isnan(right)], left[~np.isnan(left)]
-            both = np.concatenate([right, left])
-            mean = float(both.mean()) if len(both) else math.nan
-            uneven = math.nan
-            if sided and len(right) and len(left):
-                uneven = float(2 * (right.mean() - left.mean()) / (right.mean() + left.mean()))
-            return Parameter(unit, mean, float(both.std(ddof=1)) if len(both) > 1 else math.nan, uneven)
+            right, left = ([value(stride) for stride in side] for side in (self.right, self.left))
+            return parameter(unit, right, left, sided)
 
         return {
             "cadence": of("steps/s", lambda stride: 2 / stride.time),
@@ -157,6 +160,23 @@ class Gait:
             raise GaitError(f"'{self.name}' has no ground reaction forces, so there are none over the cycle.")
         return _curve(found)
 
+    def moment(self, joint: str) -> Curve:
+        """Net moment at one of `LOADED`, over body mass [N m/kg].
+
+        Raises:
+            KeyError: There is none of that name.
+            GaitError: Moments are not known.
+        """
+        return self._joint([stride.moment for stride in self.strides], joint, LOADED, "moments")
+
+    def power(self, joint: str) -> Curve:
+        """Its power over body mass [W/kg]; errors alike."""
+        return self._joint([stride.power for stride in self.strides], joint, LOADED, "powers")
+
+    def reaction(self, joint: str) -> Curve:
+        """Size of the force of bone on bone in one of `joint_reaction.CROSSED`, over body weight; errors alike."""
+        return self._joint([stride.reaction for stride in self.strides], joint, CROSSED, "reactions")
+
     def activation(self, share: Float[np.ndarray, "muscle"]) -> Curve:
         """Mean over muscles.
 
@@ -183,11 +203,36 @@ class Gait:
         share[_place(name, self.anatomy.muscle_names)] = 1.0
         return self.activation(share)
 
+    def _joint(self, curves: list[np.ndarray | None], joint: str, names: tuple[str, ...], what: str) -> Curve:
+        column = _place(joint, names)
+        found = [curve[:, column] for curve in curves if curve is not None]
+        if not found:
+            raise GaitError(f"'{self.name}' has no joint {what}; give its walker those of `kinetics.loads`.")
+        return _curve(found)
+
     def _muscles(self, curves: list[np.ndarray | None], share: Float[np.ndarray, "muscle"], what: str) -> Curve:
         found = [curve @ share for curve in curves if curve is not None]
         if not found:
             raise GaitError(f"'{self.name}' has no {what}, so there are none over the cycle.")
         return _curve(found)
+
+
+def parameter(unit: str, right: Sequence[float], left: Sequence[float], sided: bool = True) -> Parameter:
+    """One number over strides; those that do not tell it are left out.
+
+    Args:
+        unit: Of the numbers.
+        right: Of the strides of the right foot; NaN where one does not tell.
+        left: The same of the left foot.
+        sided: Whether asymmetry means anything.
+    """
+    own, across = (np.array([value for value in side if not math.isnan(value)]) for side in (right, left))
+    both = np.concatenate([own, across])
+    uneven = math.nan
+    if sided and len(own) and len(across) and own.mean() + across.mean():
+        uneven = float(2 * (own.mean() - across.mean()) / (own.mean() + across.mean()))
+    mean = float(both.mean()) if len(both) else math.nan
+    return Parameter(unit, mean, float(both.std(ddof=1)) if len(both) > 1 else math.nan, uneven)
 
 
 def gait(walker: Walker) -> Gait:
@@ -234,6 +279,7 @@ def _stride(walker: Walker, begin: float, end: float, off: float, other: float) 
         return np.stack([np.interp(grid, times, column) for column in values.T], axis=1)
 
     columns = [anatomy.coordinate_names.index(f"{name}_r") + 1 for name in JOINTS]
+    joints = [anatomy.coordinate_names.index(f"{name}_r") for name in LOADED]
     pelvis = pelvis_angles(walker.pos[:, 3:7], forward).numpy()
     ends = torch.as_tensor(over(walker.pos.numpy())[[0, -1]])
     ends[:, 3:7] = torch.nn.functional.normalize(ends[:, 3:7], dim=1)
@@ -257,6 +303,9 @@ def _stride(walker: Walker, begin: float, end: float, off: float, other: float) 
         force=force,
         activation=None if walker.activation is None else over(walker.activation),
         excitation=None if walker.excitation is None else over(walker.excitation),
+        moment=None if walker.moment is None else over(walker.moment[:, joints]),
+        power=None if walker.power is None else over(walker.power[:, joints]),
+        reaction=None if walker.reaction is None else over(walker.reaction[:, 0]),
     )
 
 

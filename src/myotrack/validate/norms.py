@@ -23,8 +23,10 @@ from myotrack.algebra.lowpass import lowpass
 from myotrack.validate.gait import POINTS
 from myotrack.validate.muscles import SILENT, correlation
 
-Kind = Literal["angle", "force", "emg"]
-UNITS: dict[Kind, str] = {"angle": "rad", "force": "body weight", "emg": "of its greatest value"}
+Kind = Literal["angle", "force", "moment", "power", "emg"]
+UNITS: dict[Kind, str] = {
+    "angle": "rad", "force": "body weight", "moment": "N m/kg", "power": "W/kg", "emg": "of its greatest value",
+}  # fmt: skip
 WIDTH = 2.0
 """Standard deviations on either side of the mean that a band reaches. Source: 95 % of a normal distribution."""
 
@@ -38,10 +40,11 @@ class Norm:
     """A published curve."""
 
     name: str
-    """One of `gait.ANGLES` or `gait.FORCES`, or a muscle in words that `anatomy.electrodes` knows."""
+    """One of `gait.ANGLES` or `gait.FORCES`; one of `gait.LOADED` with '_moment' or '_power' after it; or a muscle in
+    words that `anatomy.electrodes` knows."""
     kind: Kind
     mean: Float[np.ndarray, "101"]
-    """[rad], over body weight, or EMG over each person's greatest value before the mean is taken."""
+    """[rad], over body weight, [N m/kg], [W/kg], or EMG over each person's greatest value before the mean is taken."""
     spread: Float[np.ndarray, "101"]
     """Standard deviation."""
     of: str
@@ -82,10 +85,13 @@ class Column:
 
     column: str
     peak: tuple[float, float]
-    """In the unit of the table, after the sign."""
+    """In the unit of the table, after the sign; of the least value where `least` says so."""
     when: tuple[float, float]
     """Share of the cycle; from late to early if the first is greater."""
     sign: float = 1.0
+    least: bool = False
+    """Whether the least value tells more than the greatest: the peak of a muscle group that turns the joint towards
+    negative angles."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,9 @@ _FALISSE = (
     "(MIT)"
 )
 _WALKS = "11 walks of one adult"
+FALISSE_MASS = 62.0
+"""Of the adult [kg]. Source: `body_mass` of subject 1 in the scripts of that repository (ResultsAnalysis/Fig2.m). The
+vertical force of the same adult bears 92 % of body weight on average, so masses of 57 kg are possible, too."""
 ALWAYS = (0.0, 1.0)
 TABLES = (
     Table(
@@ -131,6 +140,29 @@ TABLES = (
             "fore_aft": Column("Foreaft", (8.0, 45.0), (0.4, 0.65)),
             # To the right, of the right foot. It pushes the body to the left for most of the stance.
             "outward": Column("Lateral", (0.0, 8.0), ALWAYS),
+        },
+    ),
+    Table(
+        "walk_falisse_subject1_torques.csv", "moment", 1 / FALISSE_MASS, _WALKS, _FALISSE,
+        {
+            "hip_flexion_moment": Column("hip_flexion", (15.0, 90.0), (0.45, 0.7)),
+            "hip_adduction_moment": Column("hip_adduction", (-120.0, -25.0), (0.05, 0.6), least=True),
+            "hip_rotation_moment": Column("hip_rotation", (3.0, 30.0), (0.05, 0.6)),
+            # The file's knee bends to negative angles: what extends it is negative after the sign.
+            "knee_angle_moment": Column("knee_angle", (-90.0, -15.0), (0.08, 0.28), -1.0, least=True),
+            "ankle_angle_moment": Column("ankle_angle", (-180.0, -60.0), (0.4, 0.6), least=True),
+            "subtalar_angle_moment": Column("subtalar_angle", (0.0, 40.0), ALWAYS),
+        },
+    ),
+    Table(
+        "walk_falisse_subject1_powers.csv", "power", 1 / FALISSE_MASS, _WALKS, _FALISSE,
+        {
+            "hip_flexion_power": Column("hip_flexion", (25.0, 180.0), (0.5, 0.75)),
+            "hip_adduction_power": Column("hip_adduction", (-100.0, -10.0), (0.03, 0.3), least=True),
+            "hip_rotation_power": Column("hip_rotation", (0.0, 40.0), ALWAYS),
+            "knee_angle_power": Column("knee_angle", (-180.0, -25.0), (0.55, 1.0), least=True),
+            "ankle_angle_power": Column("ankle_angle", (100.0, 400.0), (0.45, 0.65)),
+            "subtalar_angle_power": Column("subtalar_angle", (0.0, 60.0), ALWAYS),
         },
     ),
     Table(
@@ -287,16 +319,17 @@ def _check(path: Path, each: Column, mean: np.ndarray, spread: np.ndarray) -> No
     """Refuse a unit or a sign that cannot be.
 
     Raises:
-        NormError: The greatest value is another, or at another time, than in any walk.
+        NormError: The peak is another, or at another time, than in any walk.
     """
     if (spread < 0).any():
         raise NormError(f"{path}: its column '{each.column}_sd' has negative deviations.")
-    top, at = float(mean.max()), int(mean.argmax()) / (POINTS - 1)
+    place, word = (mean.argmin(), "least") if each.least else (mean.argmax(), "greatest")
+    top, at = float(mean[place]), int(place) / (POINTS - 1)
     (low, high), (begin, end) = each.peak, each.when
     within = begin <= at <= end if begin <= end else at >= begin or at <= end
     if not (low <= top <= high and within):
         raise NormError(
-            f"{path}: '{each.column}' is greatest, {top:.3g}, at {100 * at:.0f} % of the cycle, where a walk has "
+            f"{path}: '{each.column}' is {word}, {top:.3g}, at {100 * at:.0f} % of the cycle, where a walk has "
             f"{low:g} to {high:g} between {100 * begin:.0f} and {100 * end:.0f} %; its unit or sign is another."
         )
 

@@ -49,6 +49,13 @@ class Walker:
     """In [0, 1]; None if unknown."""
     excitation: Float[np.ndarray, "frame muscle"] | None = None
     """What muscles are told, in [0, 1]; None if unknown, or where nothing is simulated."""
+    moment: Float[np.ndarray, "frame coordinate"] | None = None
+    """Net moments at the joints over body mass [N m/kg], as `kinetics.Loads` has them; None if nobody asked."""
+    power: Float[np.ndarray, "frame coordinate"] | None = None
+    """Their powers over body mass [W/kg]; None if nobody asked."""
+    reaction: Float[np.ndarray, "frame 2 crossed"] | None = None
+    """Size of the force of bone on bone in the joints of the right and the left leg, as `joint_reaction.CROSSED`, over
+    body weight; None if unknown."""
 
     @classmethod
     def of_trial(cls, trial: Trial, anatomy: Anatomy) -> "Walker":
@@ -104,6 +111,9 @@ class Walker:
             force_w=None if self.force_w is None else self.force_w[:, ::-1] * np.array([-1.0, 1.0, 1.0]),
             activation=None if self.activation is None else self.activation[:, mirror.muscle_index.numpy()],
             excitation=None if self.excitation is None else self.excitation[:, mirror.muscle_index.numpy()],
+            moment=None if self.moment is None else mirror.rate(torch.as_tensor(self.moment)).numpy(),
+            power=None if self.power is None else self.power[:, mirror.rate_index.numpy()],
+            reaction=None if self.reaction is None else self.reaction[:, ::-1],
         )
 
 
