@@ -75,7 +75,7 @@ class Painter:
             bool(anatomy.foot_regions) or not quick,
         )
         if quick:
-            _coarsen(self._model)
+            coarsen(self._model)
         self._data = mujoco.MjData(self._model)
         self._colours = colours
         self._tendons = self._model.actuator_trnid[:, 0]
@@ -114,7 +114,7 @@ class Painter:
             look_at: The middle of the picture [m]; the body's centre if not given.
         """
         self._data.qpos[:] = qpos
-        _place(self._model, self._data)
+        place(self._model, self._data)
         share = np.clip(activation, 0.0, 1.0)[:, None]
         resting, active = self._colours
         self._model.tendon_rgba[self._tendons] = resting + share * (active - resting)
@@ -166,7 +166,7 @@ class Painter:
         return model
 
 
-def _place(model: mujoco.MjModel, data: mujoco.MjData) -> None:
+def place(model: mujoco.MjModel, data: mujoco.MjData) -> None:
     """Bones, muscle paths and centres of mass of a posture, without its dynamics."""
     mujoco.mj_kinematics(model, data)
     mujoco.mj_comPos(model, data)
@@ -174,7 +174,7 @@ def _place(model: mujoco.MjModel, data: mujoco.MjData) -> None:
     mujoco.mj_tendon(model, data)
 
 
-def _coarsen(model: mujoco.MjModel) -> None:
+def coarsen(model: mujoco.MjModel) -> None:
     """Let the corners of every bone within a cube of `DETAIL` be one, and drop the faces that this leaves no area."""
     model.vis.quality.numslices, model.vis.quality.numstacks = 10, 5
     for mesh in range(model.nmesh):

@@ -265,6 +265,33 @@ class BenchCommand:
 
 
 @dataclass(frozen=True)
+class ViewCommand:
+    """Look at motions in a browser: play, slow down, go round, and click on a muscle to see what it does.
+
+    Try `myotrack view walk`, then a run: `myotrack steer walk --out runs/walk` and `myotrack view runs/walk`. Several
+    motions walk side by side. The page is answered to this machine alone, and needs no network.
+    Needs `pip install 'myotrack[view]'`.
+    """
+
+    motions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_CLIP [...]")]
+    """Folders of runs, trials or clips (.npz), or names of built-in motions; one to four."""
+    trial: str | None = None
+    """Which trial of a run; its first if not given."""
+    host: str = "127.0.0.1"
+    """Who is answered; '0.0.0.0' is everybody who can reach this machine."""
+    port: int = 8080
+    """Of the page; the next free one is taken if it is in use."""
+    browser: bool = True
+    """Open the page."""
+
+    def run(self) -> int:
+        """Show until interrupted."""
+        from myotrack.workflow.view import view
+
+        return view(self)
+
+
+@dataclass(frozen=True)
 class DoctorCommand:
     """Say what works on this machine, and the command that mends what does not."""
 
@@ -293,6 +320,7 @@ class Myotrack:
         | Annotated[SteerCommand, tyro.conf.subcommand("steer")]
         | Annotated[TrainCommand, tyro.conf.subcommand("train")]
         | Annotated[ValidateCommand, tyro.conf.subcommand("validate")]
+        | Annotated[ViewCommand, tyro.conf.subcommand("view")]
         | Annotated[ReportCommand, tyro.conf.subcommand("report")]
         | Annotated[ExportCommand, tyro.conf.subcommand("export")]
         | Annotated[KeepCommand, tyro.conf.subcommand("keep")]

@@ -1,0 +1,83 @@
+"""`myotrack view`: motions in a local web page."""
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from myotrack.anatomy.model import Anatomy
+from myotrack.clips import store
+from myotrack.clips.archive import format_of
+from myotrack.clips.builtin import BUILTINS, builtin
+from myotrack.validate import trials
+from myotrack.view.live import MOST, Viewer
+from myotrack.view.scene import Actor
+from myotrack.workflow.output import errors
+from myotrack.workflow.run import EXPERIMENT, open_run
+
+if TYPE_CHECKING:
+    from myotrack.workflow.cli import ViewCommand
+
+
+def view(command: "ViewCommand") -> int:
+    """Show motions until interrupted."""
+    actors = [actor for name in command.motions for actor in actors_of(name, command.trial)]
+    if len(actors) > MOST:
+        raise ValueError(f"{len(actors)} motions are too many to look at together; name {MOST} at most.")
+    viewer = Viewer(actors, command.host, command.port)
+    try:
+        print(f"{', '.join(actor.name for actor in actors)}: {viewer.address}\nCtrl-C ends it.", flush=True)
+        if command.browser:
+            webbrowser.open(viewer.address)
+        viewer.play()
+        viewer.serve()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        viewer.close()
+    return 0
+
+
+def actors_of(name: str, trial: str | None = None) -> list[Actor]:
+    """The motion of a run, a trial, a clip, or a built-in one.
+
+    Args:
+        name: Path, or name of a built-in motion.
+        trial: Which of a run's; its first if not given.
+
+    Raises:
+        ValueError: There is none; the message says what there is.
+    """
+    path = Path(name)
+    if not path.exists():
+        for body, names in BUILTINS.items():
+            if name in names:
+                anatomy = Anatomy.load(body)
+                return [Actor.of_clip(builtin(name, anatomy), anatomy)]
+        known = ", ".join(dict.fromkeys(known for names in BUILTINS.values() for known in names))
+        raise ValueError(f"{name}: there is no such run, trial or clip; built-in motions are {known}.")
+    if path.is_dir():
+        if not (path / EXPERIMENT).exists():
+            raise ValueError(f"{path}: there is no run in this folder; name a run, or a clip in it.")
+        return [_of_run(path, trial)]
+    kind = format_of(path)
+    if kind == trials.KIND.format:
+        found = trials.load(path)
+        return [Actor.of_trial(found, found.anatomy())]
+    if kind == store.KIND.format:
+        clip = store.load(path)
+        return [Actor.of_clip(clip, clip.anatomy())]
+    raise ValueError(f"{path}: this is neither a trial nor a clip; make clips of recordings with `myotrack retarget`.")
+
+
+def _of_run(folder: Path, wanted: str | None) -> Actor:
+    found = open_run(folder).trials
+    if not found:
+        raise ValueError(f"{folder}: this run has no trials yet; make them with `myotrack validate {folder}`.")
+    names = [trial.name for trial, _ in found]
+    if wanted is not None and wanted not in names:
+        raise ValueError(f"{folder}: there is no trial called '{wanted}'; there are {', '.join(names)}.")
+    if wanted is None and len(found) > 1:
+        others = f"{folder}: the first of {len(found)} trials; choose with --trial: {', '.join(names[:12])}"
+        errors().print(others, markup=False, highlight=False, soft_wrap=True)
+    trial, anatomy = found[names.index(wanted) if wanted is not None else 0]
+    return Actor.of_trial(trial, anatomy)
