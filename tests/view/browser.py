@@ -40,7 +40,7 @@ class Page:
         """What a piece of JavaScript says."""
         return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60.0) -> Any:
+    def wait(self, script: str, seconds: float = 120.0) -> Any:
         """Ask until the answer is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -82,7 +82,7 @@ def opened(address: str, folder: Path) -> Iterator[Page]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        told, end = profile / "DevToolsActivePort", time.monotonic() + 60
+        told, end = profile / "DevToolsActivePort", time.monotonic() + 120
         while not (told.exists() and told.read_text().strip()) and time.monotonic() < end:
             time.sleep(0.2)
         port = told.read_text().split()[0]

@@ -96,14 +96,15 @@ class Viewer:
         self._server.scene.add_grid(
             f"{WORLD}/floor", infinite_grid=True, cell_size=0.25, section_size=1.0, fade_distance=12.0
         )
+        self._first = actors[0]
+        self._controls(actors)
         skeletons: dict[str, Skeleton] = {}
-        self._parts = []
+        self._parts: list[_Part] = []
         for number, actor in enumerate(actors):
             if actor.anatomy.hash not in skeletons:
                 skeletons[actor.anatomy.hash] = Skeleton(actor.anatomy)
             aside = _aside(actors[0]) * ASIDE * (number - (len(actors) - 1) / 2)
             self._parts.append(self._staged(number, _Part(actor, skeletons[actor.anatomy.hash], aside)))
-        self._controls()
         self._server.on_client_connect(lambda client: self._greet(client))
         self.show(0.0)
 
@@ -160,7 +161,7 @@ class Viewer:
         with self._server.atomic():
             for part in self._parts:
                 self._draw(part, min(round(seconds * part.actor.rate), part.actor.frames - 1))
-            if abs(self._slider.value - seconds) > 0.5 / self._parts[0].actor.rate:
+            if abs(self._slider.value - seconds) > 0.5 / self._first.rate:
                 self._quiet = True
                 self._slider.value = round(seconds, 2)
                 self._quiet = False
@@ -173,7 +174,7 @@ class Viewer:
         Raises:
             KeyError: The body has none of that name.
         """
-        names = self._parts[0].actor.anatomy.muscle_names
+        names = self._first.anatomy.muscle_names
         if muscle not in names:
             raise KeyError(f"The body has no muscle '{muscle}'.")
         self._muscle.value = muscle
@@ -206,12 +207,12 @@ class Viewer:
             )  # fmt: skip
         return part
 
-    def _controls(self) -> None:
+    def _controls(self, actors: Sequence[Actor]) -> None:
         """The panel."""
-        gui, actor = self._server.gui, self._parts[0].actor
+        gui, actor = self._server.gui, self._first
         gui.configure_theme(show_logo=False, show_share_button=False)
         gui.main_panel.dock_right()
-        gui.set_panel_label(" · ".join(part.actor.name for part in self._parts))
+        gui.set_panel_label(" · ".join(each.name for each in actors))
         self._button = gui.add_button("Play")
         self._button.on_click(lambda event: self.play(not self.playing))
         self._quiet = False
@@ -230,10 +231,10 @@ class Viewer:
             self._colouring.on_update(lambda event: self._redraw())
             self._bones = gui.add_checkbox("bones", True)
             self._bones.on_update(lambda event: self._visible())
-            self._ghosts = gui.add_checkbox("reference", True, visible=any(part.shadows for part in self._parts))
+            self._ghosts = gui.add_checkbox("reference", True, visible=any(each.ghost is not None for each in actors))
             self._ghosts.on_update(lambda event: self._visible())
             self._arrows = gui.add_checkbox(
-                "forces of the ground", True, visible=any(part.forces is not None for part in self._parts)
+                "forces of the ground", True, visible=any(each.force_w is not None for each in actors)
             )
             self._arrows.on_update(lambda event: self._visible())
         with gui.add_folder("Muscle"):
@@ -245,7 +246,7 @@ class Viewer:
 
     def _greet(self, client: Any) -> None:
         """Let a new page look at the first body from the side."""
-        actor = self._parts[0].actor
+        actor = self._first
         centre = np.array([0.0, 0.0, 0.95 if actor.anatomy.free else 1.2])
         distance = 3.1 if actor.anatomy.free else 2.0
         client.camera.fov = FIELD_OF_VIEW
@@ -277,7 +278,7 @@ class Viewer:
 
     def _colours(self, part: _Part, frame: int, length: np.ndarray) -> np.ndarray:
         """Of every piece of every muscle, 0 to 255."""
-        chosen = self._colouring.value if hasattr(self, "_colouring") else COLOURINGS[0]
+        chosen = self._colouring.value
         level = getattr(part.actor, chosen, None) if chosen != "length" else None
         if level is not None:
             share, low, high = brightness(level[frame])[:, None], RELAXED[:3], WORKING[:3]
@@ -299,7 +300,7 @@ class Viewer:
 
     def _plot(self) -> None:
         """The chosen muscle over time."""
-        actor, uplot = self._parts[0].actor, self._viser.uplot
+        actor, uplot = self._first, self._viser.uplot
         muscle = actor.anatomy.muscles[actor.anatomy.muscle_names.index(self._muscle.value)]
         self._told.content = f"{muscle.group}, {muscle.side} · {muscle.peak_force:.0f} N"
         if actor.activation is None:
@@ -327,7 +328,7 @@ class Viewer:
         """Where in the plot the present is."""
         if self._curve is None:
             return
-        frame = min(round(self.time * self._parts[0].actor.rate), self._parts[0].actor.frames - 1)
+        frame = min(round(self.time * self._first.rate), self._first.frames - 1)
         now = np.full(len(self._rows[0]), np.nan)
         now[frame] = self._rows[1][frame]
         self._curve.data = (*self._rows, now)
@@ -346,7 +347,7 @@ class Viewer:
 
     def _follow_body(self) -> None:
         """Move the world so that the first body stays where cameras look."""
-        actor = self._parts[0].actor
+        actor = self._first
         away = np.zeros(3)
         if self._follow.value and actor.anatomy.free:
             frame = min(round(self.time * actor.rate), actor.frames - 1)

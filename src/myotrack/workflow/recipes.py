@@ -199,7 +199,7 @@ def walk() -> Experiment:
         ppo=stepping(),
         substeps=3,
         worlds=96,
-        minutes=45.0,
+        minutes=20.0,
     )
 
 
