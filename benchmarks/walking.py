@@ -168,7 +168,7 @@ def judge(command: Command, way: str, seed: int, folder: Path) -> list[dict[str,
 
 
 def draw(curves: dict[str, list[list[dict[str, float]]]], command: Command) -> None:
-    """Survival and error over wall-clock time; a thin line per seed, a thick one for their median."""
+    """Survival and error over time; a thin line per seed, a thick one for the median as far as all have come."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2)
@@ -179,8 +179,10 @@ def draw(curves: dict[str, list[list[dict[str, float]]]], command: Command) -> N
         count = min(len(rows) for rows in seeds)
         minutes = [row["minutes"] for row in seeds[0][:count]]
         for axis, name in zip(axes, ("survived_s", "landmark_mm"), strict=True):
+            for rows in seeds:
+                whole_way = [row["minutes"] for row in rows], [row[name] for row in rows]
+                axis.plot(*whole_way, color=f"C{number}", alpha=0.3, linewidth=1, marker=".")
             values = np.array([[row[name] for row in rows[:count]] for rows in seeds])
-            axis.plot(minutes, values.T, color=f"C{number}", alpha=0.3, linewidth=1, marker=".")
             axis.plot(minutes, np.median(values, axis=0), color=f"C{number}", linewidth=2, marker="o", label=way)
     whole = max((row["of_s"] for seeds in curves.values() for rows in seeds for row in rows), default=0.0)
     axes[0].axhline(whole, color="0.6", linestyle=":", label="the whole clip")
