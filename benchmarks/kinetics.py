@@ -9,8 +9,6 @@ MYOTRACK_DATA (default ../shared/data). Prints tables, then a JSON object per wa
 """
 
 import json
-import math
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from walkers import BAND, COLOURS, DATA, Walkers, performance, quiet, rounded
 
 from myotrack.algebra.lowpass import lowpass
 from myotrack.anatomy.model import Anatomy
@@ -43,30 +42,23 @@ from myotrack.validate.kinetics import Kinetics, Loads, kinetics, loads, loads_o
 from myotrack.validate.norms import WIDTH, Norm, NormError, compare, read_norms
 from myotrack.validate.opensim import net_moments
 from myotrack.validate.walker import GaitError, Walker
-from myotrack.view.figures import GRID, INK, LEFT, PALE, REFERENCE, RIGHT
-from myotrack.workflow.learning import clips_in, one_thread
+from myotrack.view.figures import INK, LEFT, PALE, REFERENCE, RIGHT
+from myotrack.workflow.learning import one_thread
 from myotrack.workflow.output import machine
-from myotrack.workflow.policies import open_policy
-from myotrack.workflow.validate import Examination, judged
 
 BAR = (0.95, 0.10)
 """Least r and largest RMSE of moments beside the published ones [N m/kg]."""
 RECORDED = "recorded walk"
-BAND, NORM = "#dfe3e9", "#a4adb8"
-COLOURS = ("#c2402c", "#2f5fb3", "#7a4fb0", "#2d8a57")
+NORM = "#a4adb8"
 AXES = {"moment": "moment [N m/kg]", "power": "power [W/kg]", "force": "force [body weight]"}
 SHOWN = ("hip_flexion", "hip_adduction", "knee_angle", "ankle_angle")
 """Joints in the figure; the table has all."""
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Walkers):
     """Judge and draw."""
 
-    clip: Path
-    """A clip of the full body."""
-    policies: tuple[Path, ...] = (Path("walk-02_01"), Path("walk-02_01-muscles"))
-    """Names of policies that come with myotrack, or folders of runs; four at most."""
     figure: Path = Path("docs/figures/kinetics.png")
 
 
@@ -101,37 +93,34 @@ class Judged:
 def main(command: Command) -> None:
     """Print tables and JSON, and draw."""
     one_thread()
-    data = (Path(__file__).parents[1] / os.environ.get("MYOTRACK_DATA", "../shared/data")).resolve()
     full = Anatomy.load("full")
     try:
-        if not 1 <= len(command.policies) <= len(COLOURS):
-            raise ValueError(f"Name one to {len(COLOURS)} policies, not {len(command.policies)}.")
-        if not (data / "rajagopal2016").is_dir():
+        if not (DATA / "rajagopal2016").is_dir():
             raise ValueError(f"There is no recording in {data / 'rajagopal2016'}; let MYOTRACK_DATA name its folder.")
-        norms = read_norms(data / "normative")
-        clips = clips_in(command.clip, full)
-        if len(clips) != 1:
-            raise ValueError(f"{command.clip}: name one clip, not {len(clips)}.")
-        walkers = [performed(*each, full, clips[0]) for each in zip(command.policies, COLOURS, strict=False)]
-        recording, beside = of_recording(data / "rajagopal2016", full)
+        norms = read_norms(DATA / "normative")
+        clip = command.only_clip(full)
+        walkers = [performed(*each, full, clip) for each in zip(command.policies, COLOURS, strict=False)]
+        recording, beside = of_recording(DATA / "rajagopal2016", full)
     except (NormError, GaitError, ValueError) as error:
         sys.exit(str(error))
     everyone = [*walkers, recording]
-    print(f"Clip '{clips[0].name}', {clips[0].duration:.2f} s. {machine()}\n")
+    print(f"Clip '{clip.name}', {clip.duration:.2f} s. {machine()}\n")
     print_published(beside)
     print_norms(everyone, norms)
     print_numbers(everyone)
     for each in everyone:
         print(json.dumps(as_dict(each, norms)))
-    print(json.dumps({f"{what} {name}": rounded(pair.likeness) for (what, name), pair in beside.items()}))
+    print(
+        json.dumps(
+            {f"{what} {name}": [rounded(each) for each in pair.likeness] for (what, name), pair in beside.items()}
+        )
+    )
     draw(command.figure, everyone, beside, norms)
 
 
 def performed(path: Path, colour: str, anatomy: Anatomy, clip: Clip) -> Judged:
     """A policy's performance of the clip, on the original body."""
-    policy = open_policy(path)
-    how = Examination(level="original")
-    (trial,) = judged(policy, policy.network(anatomy), anatomy, {"clip": (clip,)}, how, lambda what, done, total: None)
+    trial = performance(path, anatomy, clip)
     borne = loads(trial, anatomy)
     muscles = lowpass(net_moments(trial, anatomy).numpy() / borne.mass, RATE, CUTOFF)
     made = {}
@@ -263,25 +252,20 @@ def as_dict(each: Judged, norms: dict[str, Norm]) -> dict[str, object]:
     for joint in LOADED:
         work = each.found.work(joint)
         joints[joint] = {
-            "work": rounded((work.positive.mean, work.negative.mean)),
-            "made": rounded(each.made[joint]) if each.made else None,
+            "work": [rounded(work.positive.mean), rounded(work.negative.mean)],
+            "made": [rounded(value) for value in each.made[joint]] if each.made else None,
         }
         for what in ("moment", "power"):
             like = compare(curve_of(each, what, joint), norms[f"{joint}_{what}"])
             found = {"r": like.r, "rmse": like.rmse, "lag": like.lag, "inside": like.inside}
-            joints[joint][what] = dict(zip(found, rounded(found.values()), strict=True))
+            joints[joint][what] = {key: rounded(value) for key, value in found.items()}
     numbers = {
-        name: {"unit": of.unit, **dict(zip(("mean", "spread"), rounded((of.mean, of.spread)), strict=True))}
+        name: {"unit": of.unit, "mean": rounded(of.mean), "spread": rounded(of.spread)}
         for name, of in numbers_of(each).items()
     }
     walk = each.found.gait
     strides = {"right": len(walk.right), "left": len(walk.left), "irregular": walk.irregular}
     return {"name": each.name, "strides": strides, "joints": joints, "numbers": numbers}
-
-
-def rounded(values) -> list[float | None]:
-    """To four digits after the point; None for what is no number."""
-    return [None if value is None or math.isnan(value) else round(value, 4) for value in values]
 
 
 def draw(path: Path, everyone: list[Judged], beside: dict[tuple[str, str], Beside], norms: dict[str, Norm]) -> None:
@@ -389,11 +373,7 @@ def finish(axes: Axes, title: str) -> None:
     if axes.get_ylim()[0] < 0 < axes.get_ylim()[1]:
         axes.axhline(0.0, color="#c3cad3", linewidth=0.8, zorder=0)
     axes.locator_params(axis="y", nbins=4)
-    axes.tick_params(labelsize=8, colors=PALE, length=2, pad=2)
-    axes.grid(True, color=GRID, linewidth=0.7, zorder=0)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color("#c9ced6")
+    quiet(axes)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from walkers import quiet
 
 from myotrack.anatomy.fibres import REGIONS, Fibres
 from myotrack.anatomy.model import Anatomy
@@ -44,7 +45,7 @@ from myotrack.steer.ground import longest
 from myotrack.steer.grounded import Grounded
 from myotrack.steer.static import mechanics_of, pulled, recorded
 from myotrack.validate.metabolics import MODELS, FibreState, Metabolics, Rates, metabolics_of, spent
-from myotrack.view.figures import GRID, INK, PALE
+from myotrack.view.figures import INK, PALE
 from myotrack.workflow.learning import one_thread
 from myotrack.workflow.output import machine
 
@@ -368,11 +369,7 @@ def over_stride(axes: Axes, cases: list[Case]) -> None:
 def finish(axes: Axes, title: str) -> None:
     """Quiet axes with their title."""
     axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=6)
-    axes.tick_params(labelsize=8, colors=PALE, length=2, pad=2)
-    axes.grid(True, color=GRID, linewidth=0.7, zorder=0)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color("#c9ced6")
+    quiet(axes)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ tables, then a JSON object per policy and for the clip, and draws one figure.
 
 import json
 import math
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from walkers import BAND, COLOURS, DATA, Walkers, performance, quiet, rounded
 
 from myotrack.anatomy.electrodes import electrodes, means
 from myotrack.anatomy.model import Anatomy
@@ -31,19 +31,16 @@ from myotrack.validate.gait import ANGLES, FORCES, Gait, gait, meaning
 from myotrack.validate.norms import WIDTH, Likeness, Norm, NormError, as_emg, by_chance, compare, read_norms
 from myotrack.validate.tracking import body_weight
 from myotrack.validate.walker import GaitError, Walker
-from myotrack.view.figures import GRID, INK, PALE
-from myotrack.workflow.learning import clips_in, one_thread
+from myotrack.view.figures import INK, PALE
+from myotrack.workflow.learning import one_thread
 from myotrack.workflow.output import machine
-from myotrack.workflow.policies import open_policy
-from myotrack.workflow.validate import Examination, judged
 
 SAGITTAL = ("hip_flexion", "knee_angle", "ankle_angle")
 ANGLE_R, VERTICAL_R, EMG_R = 0.90, 0.95, (0.36, 0.46)
 """Mean r of joint angles, r of the vertical force and mean r of 12 muscles of the best published muscle-driven walker:
 MuscleMimic, against recordings of its own choice, so beside ours in kind only."""
 CLIP = "clip"
-BAND, NORM = "#dfe3e9", "#a4adb8"
-COLOURS = ("#c2402c", "#2f5fb3", "#7a4fb0", "#2d8a57")
+NORM = "#a4adb8"
 DRAWN = (
     "gluteus maximus", "gluteus medius", "rectus femoris", "vastus lateralis", "biceps femoris", "tibialis anterior",
     "gastrocnemius medialis", "soleus",
@@ -58,13 +55,9 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Walkers):
     """Judge and draw."""
 
-    clip: Path
-    """A clip of the full body."""
-    policies: tuple[Path, ...] = (Path("walk-02_01"), Path("walk-02_01-muscles"))
-    """Names of policies that come with myotrack, or folders of runs; four at most."""
     figure: Path = Path("docs/figures/walking_gait.png")
 
 
@@ -93,20 +86,16 @@ class Judged:
 def main(command: Command) -> None:
     """Print tables and JSON, and draw."""
     one_thread()
-    folder = (Path(__file__).parents[1] / os.environ.get("MYOTRACK_DATA", "../shared/data")).resolve() / "normative"
+    folder = DATA / "normative"
     anatomy = Anatomy.load("full")
     try:
-        if not 1 <= len(command.policies) <= len(COLOURS):
-            raise ValueError(f"Name one to {len(COLOURS)} policies, not {len(command.policies)}.")
         norms = read_norms(folder)
-        clips = clips_in(command.clip, anatomy)
-        if len(clips) != 1:
-            raise ValueError(f"{command.clip}: name one clip, not {len(clips)}.")
-        walkers = [performed(path, anatomy, clips[0], norms) for path in command.policies]
-        reference = Judged(CLIP, gait(Walker.of_clip(clips[0], anatomy)), {}, {}, math.nan)
+        clip = command.only_clip(anatomy)
+        walkers = [performed(path, anatomy, clip, norms) for path in command.policies]
+        reference = Judged(CLIP, gait(Walker.of_clip(clip, anatomy)), {}, {}, math.nan)
     except (NormError, GaitError, ValueError) as error:
         sys.exit(str(error))
-    print(f"Clip '{clips[0].name}', {clips[0].duration:.2f} s. {machine()}\n")
+    print(f"Clip '{clip.name}', {clip.duration:.2f} s. {machine()}\n")
     print_strides(walkers, reference, norms, anatomy)
     print_curves(walkers, reference, norms)
     print_muscles(walkers, norms)
@@ -117,9 +106,7 @@ def main(command: Command) -> None:
 
 def performed(path: Path, anatomy: Anatomy, clip: Clip, norms: dict[str, Norm]) -> Judged:
     """A policy's performance of the clip, on the original body."""
-    policy = open_policy(path)
-    how = Examination(level="original")
-    (trial,) = judged(policy, policy.network(anatomy), anatomy, {CLIP: (clip,)}, how, lambda what, done, total: None)
+    trial = performance(path, anatomy, clip)
     walker = Walker.of_trial(trial, anatomy)
     assert walker.excitation is not None  # It was simulated.
     walk = gait(replace(walker, excitation=as_emg(walker.excitation, walker.rate)))
@@ -245,11 +232,6 @@ def as_dict(each: Judged, reference: Judged, norms: dict[str, Norm]) -> dict[str
     }  # fmt: skip
 
 
-def rounded(value: float | None) -> float | None:
-    """To four digits after the point; None for what is no number."""
-    return None if value is None or math.isnan(value) else round(value, 4)
-
-
 def draw(path: Path, walkers: list[Judged], reference: Judged, norms: dict[str, Norm]) -> None:
     """Every curve over the cycle, with the norm's band."""
     angles = (*SAGITTAL, "hip_adduction", "pelvis_list")
@@ -313,11 +295,7 @@ def panel(axes: Axes, name: str, walkers: list[Judged], reference: Judged, norm:
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 20, 40, 60, 80, 100], ["0", "20", "40", "60", "80", "100 %"] if last else [])
     axes.locator_params(axis="y", nbins=4)
-    axes.tick_params(labelsize=8, colors=PALE, length=2, pad=2)
-    axes.grid(True, color=GRID, linewidth=0.7, zorder=0)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color("#c9ced6")
+    quiet(axes)
 
 
 if __name__ == "__main__":
