@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.validate.tracking import body_weight
 from myotrack.view.film import RELAXED, WORKING
 from myotrack.view.live import Viewer
 from myotrack.view.scene import Actor
@@ -82,7 +83,7 @@ def test_shapes_are_those_of_the_moment(viewer: Viewer, actor: Actor) -> None:
     assert actor.force_w is not None
     arrows = part.forces.points
     lengths = np.linalg.norm(arrows[:, 1] - arrows[:, 0], axis=1)
-    weight = 9.81 * float(actor.anatomy.model.body_mass.sum())
+    weight = body_weight(actor.anatomy)
     np.testing.assert_allclose(lengths, np.linalg.norm(actor.force_w[100], axis=1) / weight, atol=1e-6)
     assert (lengths > 0.5).any() and (arrows[lengths == 0, :, 2] < -1).all()
 

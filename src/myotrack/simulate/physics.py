@@ -1,4 +1,4 @@
-"""One set of physics options, used for training and for evaluation, on every backend."""
+"""Physics options, the same on every backend. Judging takes the defaults; learning may take fewer steps (`coarse`)."""
 
 import copy
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from myotrack.validate.tracking import body_weight
 from myotrack.view.film import RELAXED, WORKING, brightness
 from myotrack.view.scene import Actor, Skeleton, tubes
 
@@ -43,7 +44,6 @@ LEAST, NOWHERE = 0.01, (0.0, 0.0, -100.0)
 FIELD_OF_VIEW = math.radians(40.0)
 """From top to bottom."""
 COLOURINGS = ("activation", "excitation", "length")
-_GRAVITY = 9.81
 
 
 @dataclass
@@ -269,7 +269,7 @@ class Viewer:
         part.muscles.batched_scales = size.astype(np.float32)
         part.muscles.batched_colors = self._colours(part, frame, here.length)
         if part.forces is not None and actor.force_w is not None and actor.cop_w is not None:
-            weight = float(actor.anatomy.model.body_mass.sum()) * _GRAVITY
+            weight = body_weight(actor.anatomy)
             foot = actor.cop_w[frame] + part.shift
             tip = foot + PER_WEIGHT * actor.force_w[frame] / weight
             points = np.stack([foot, tip], axis=1)

@@ -40,7 +40,8 @@ class TrainCommand:
     'generalist': the same with a wider network, for many clips, of the arms too. 'style': a body moves like its clips,
     paid for what cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps
     its motions follows them more closely and with less effort. 'distil': a network of excitations learns what a policy
-    (--begin) of these kinds does. 'finetune': a policy (--begin) learns new clips in a minute."""
+    (--begin) of these kinds does. 'finetune': a policy (--begin) learns new clips: arms in a minute, bodies on feet
+    in ten."""
     out: Path
     """Folder of the run."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None

@@ -83,14 +83,10 @@ class Part:
     way: Way
     level: Level
     """Detail of the body that lives in it."""
+    substeps: int
+    """Physics steps per control interval."""
     share: float
     """Of the time."""
-    substeps: int = Physics().substeps
-    """Physics steps per control interval."""
-
-
-def _part(way: Way, where: tuple[Level, int], share: float) -> Part:
-    return Part(way, where[0], share, where[1])
 
 
 @dataclass(frozen=True)
@@ -161,10 +157,10 @@ class Experiment:
         here = self.level, self.substeps
         last: tuple[Level, int] = ("original", Physics().substeps) if self.finish else here
         if self.clone is not None and self.ppo is not None:
-            return _part("clone", here, self.clone_share), _part("ppo", last, 1 - self.clone_share)
+            return Part("clone", *here, self.clone_share), Part("ppo", *last, 1 - self.clone_share)
         way = "imagine" if self.imagine is not None else "ppo" if self.clone is None else "clone"
-        whole = _part(way, here, 1 - self.finish)
-        return (whole, _part(way, last, self.finish)) if self.finish else (whole,)
+        whole = Part(way, *here, 1 - self.finish)
+        return (whole, Part(way, *last, self.finish)) if self.finish else (whole,)
 
 
 def arms() -> Experiment:
