@@ -101,6 +101,13 @@ def test_a_symmetric_policy_stays_symmetric() -> None:
     torch.testing.assert_close(there, stage.env.symmetry.action(here))
 
 
+def test_the_running_mean_remembers_no_weights_that_it_was_made_of() -> None:
+    # If it did, every update of the policy would go back through all of them, and take longer than the one before.
+    stage = on_cart(replace(CART, warm_up=5))
+    stage.advance()
+    assert all(weight.grad_fn is None for weight in stage.known.parameters())
+
+
 def test_the_model_is_the_same_in_the_mirror() -> None:
     stage = on_pendulum(replace(CART, network=DEEP, memory=200, first=40, warm_up=5))
     stage.advance()

@@ -255,7 +255,8 @@ class Imagine:
         self._model_optimiser.step()
         self._updates += 1
         share = max(settings.average, 1 / self._updates)
-        torch._foreach_lerp_(list[Tensor](self.known.parameters()), list[Tensor](self.model.parameters()), share)
+        with torch.no_grad():  # Otherwise the mean would remember all weights there ever were.
+            torch._foreach_lerp_(list[Tensor](self.known.parameters()), list[Tensor](self.model.parameters()), share)
         told = {"model_loss": float(loss.detach())}
         for name, _, columns in self.world.groups:
             size = error[..., columns].detach().square().mean(dim=(1, 2)).sqrt()
