@@ -117,6 +117,15 @@ def test_a_motion_is_easier_to_keep_for_a_body_left_alone_if_it_does_not_move(ar
     before = {name: value.clone() for name, value in env.state().items()}
     ease = env.ease()
     assert 0 < float(ease[0]) < float(ease[1]) <= 1
+    # Whoever is watched to the end of the clip keeps no less of it, in seconds, than who is watched for half a second.
+    (clip, whole), (_, half) = env.lasting(every=25), env.lasting(every=25, within=0.5)
+    starts = [range(0, frames - 1, 25) for frames in env.library.frames]
+    assert clip.tolist() == [index for index, some in enumerate(starts) for _ in some]
+    left = torch.tensor(
+        [frames - 1 - at for frames, some in zip(env.library.frames, starts, strict=True) for at in some]
+    )
+    assert torch.equal((whole * left).round().clamp(max=50), (half * left.clamp(max=50)).round())
+    assert float(whole[clip == 1].mean()) > float(whole[clip == 0].mean())
     # Nothing was asked, as far as the worlds know.
     after = env.state()
     assert all(torch.equal(after[name], value) for name, value in before.items())

@@ -3,6 +3,7 @@
 body and reference -> Moment -> observation -> policy -> action -> excitation -> 10 ms -> Moment -> reward, end
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -240,19 +241,23 @@ class TrackingEnv:
         return Step(final, final, reward, failed, cut, scores)
 
     @torch.no_grad()
-    def ease(self, act: Callable[[Observation], Action] | None = None) -> Float[Tensor, "clip"]:
-        """How easy the hardest part of each clip is, measured: of the next second, or of what is left of the clip, the
-        share for which a body is not lost by the task's own rule, mean over the worst quarter of the starts.
+    def lasting(
+        self, act: Callable[[Observation], Action] | None = None, every: int = EASE_EVERY, within: float = math.inf
+    ) -> tuple[Int[Tensor, "start"], Float[Tensor, "start"]]:
+        """How long bodies follow clips before they are lost by the task's own rule, from starts all over them.
 
         All worlds go on afterwards as if nothing had been asked.
 
         Args:
-            act: What the body does; if not given it is left alone (action 0).
+            act: What a body does; if not given it is left alone (action 0).
+            every: Frames between two starts.
+            within: How much of the clip after each start counts [s].
+
+        Returns:
+            Clip of every start, and the share of what came after it that was kept: 1 is all of it.
         """
         before = self.state()
-        clips, places = range(len(self.library.frames)), []
-        for clip in clips:
-            places += [(clip, frame) for frame in range(0, self.library.frames[clip] - 1, EASE_EVERY)]
+        places = [(clip, at) for clip, frames in enumerate(self.library.frames) for at in range(0, frames - 1, every)]
         everywhere = torch.ones(self.worlds, dtype=torch.bool, device=self.device)
         action = torch.zeros(self.worlds, self.action_size, device=self.device)
         lived = []
@@ -260,7 +265,8 @@ class TrackingEnv:
             some = places[first : first + self.worlds]
             chosen = torch.tensor(some + [some[-1]] * (self.worlds - len(some)), device=self.device)
             self._put(everywhere, chosen[:, 0], chosen[:, 1])
-            left = (self.library.length[chosen[:, 0]] - 1 - chosen[:, 1]).clamp(max=round(RATE * EASE_WITHIN))
+            left = self.library.length[chosen[:, 0]] - 1 - chosen[:, 1]
+            left = left.clamp(max=round(RATE * within)) if math.isfinite(within) else left
             lost_at = left.clone()
             for frame in range(1, int(left.max()) + 1):
                 if act is not None and (frame - 1) % self.task.hold == 0:
@@ -271,9 +277,18 @@ class TrackingEnv:
                 lost_at = torch.where(gone, frame - 1, lost_at)
             lived.append((lost_at / left)[: len(some)])
         self.load(before)
-        index = torch.tensor([clip for clip, _ in places], device=self.device)
-        each = [torch.cat(lived)[index == clip].float() for clip in clips]
-        return torch.stack([share.sort().values[: -(-len(share) // 4)].mean() for share in each])
+        return torch.tensor([clip for clip, _ in places], device=self.device), torch.cat(lived).float()
+
+    def ease(self, act: Callable[[Observation], Action] | None = None) -> Float[Tensor, "clip"]:
+        """How easy the hardest part of each clip is, measured: of the next second, or of what is left of the clip, the
+        share for which a body is not lost, mean over the worst quarter of the starts.
+
+        Args:
+            act: What the body does; if not given it is left alone (action 0).
+        """
+        clip, share = self.lasting(act, within=EASE_WITHIN)
+        each = [share[clip == index] for index in range(len(self.library.frames))]
+        return torch.stack([some.sort().values[: -(-len(some) // 4)].mean() for some in each])
 
     def hints(self) -> Float[Tensor, "row joint"]:
         """Shares of the joints' strength that would make the motion, per row of the library; 0 if not worked out."""
