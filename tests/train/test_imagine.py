@@ -169,8 +169,10 @@ def numbered(steps: int, memory: int, length: int = 5) -> Replay:
 @pytest.mark.parametrize("steps", [9, 20, 23, 47])
 def test_stretches_stay_within_an_episode_and_within_memory(steps: int) -> None:
     replay = numbered(steps, 20)
-    stretch = replay.stretches(500, 3, torch.Generator().manual_seed(0))
-    assert stretch is not None
+    drawn = replay.stretches(500, 3, torch.Generator().manual_seed(0))
+    assert drawn is not None
+    stretch, share = drawn
+    assert share.rows == 500 and share.mine.tolist() == list(range(500))
     first = stretch.state[0, :, 0]
     assert bool((stretch.state[:, :, 0] == first + torch.arange(4)[:, None]).all())
     assert torch.equal(stretch.action[:, :, 0], stretch.state[:-1, :, 0])
@@ -187,7 +189,6 @@ def test_there_is_no_stretch_longer_than_episodes() -> None:
 
 def test_recent_steps_are_those_whose_episodes_went_on() -> None:
     recent = numbered(12, 20).recent(4)
-    assert recent is not None
     # Steps 7 to 10 have one after them; 9 ended an episode of the first world, and none in 7 to 10 of the second ended.
     assert sorted(recent.state[0, :, 0].tolist()) == [7, 7, 8, 8, 9, 10, 10]
 
@@ -197,7 +198,7 @@ def test_memory_survives_being_written_down() -> None:
     other.load({name: value.clone() for name, value in replay.state().items()})
     drawn = [each.stretches(50, 3, torch.Generator().manual_seed(1)) for each in (replay, other)]
     assert drawn[0] is not None and drawn[1] is not None
-    assert torch.equal(drawn[0].state, drawn[1].state)
+    assert torch.equal(drawn[0][0].state, drawn[1][0].state)
 
 
 class Cliff(ImaginedCart):

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing
 
+from myotrack.train.imagine import Imagine, ImagineSettings
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import Critic, Policy, PolicySettings
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import ALONE, Team
+from tests.train.imagined import Imagined
 
 WORLDS, LENGTH = 6, 9
 
@@ -78,17 +80,80 @@ def learnt(team: Team, rounds: int = 4) -> tuple[dict[str, Tensor], list[dict[st
     return {**policy.state_dict(), **{f"critic.{name}": v for name, v in critic.state_dict().items()}}, told
 
 
-def member(rank: int, size: int, folder: str) -> None:
+class ImaginedSprings(Imagined):
+    """What a model has to know of them."""
+
+    state_size, feature_size, change_size = 3, 5, 3
+
+    def __init__(self, env: Springs) -> None:
+        self.springs = env
+
+    def present(self, before: Tensor) -> tuple[Tensor, Tensor]:
+        return self.springs.observation.clone(), self.springs.age[:, None].clone()
+
+    def observed(self, state: Tensor, place: Tensor) -> Tensor:
+        return state
+
+    def lost(self, state: Tensor, place: Tensor) -> Tensor:
+        return state[:, 0].abs() > 1.5
+
+    def features(self, state: Tensor, place: Tensor, action: Tensor) -> Tensor:
+        return torch.cat([state, action], dim=1)
+
+    def changed(self, state: Tensor, following: Tensor) -> Tensor:
+        return following - state
+
+    def advanced(self, state: Tensor, action: Tensor, change: Tensor) -> Tensor:
+        return state + change
+
+    def apart(self, state: Tensor, other: Tensor) -> Tensor:
+        return other - state
+
+    def costs(self, state: Tensor, place: Tensor, action: Tensor) -> dict[str, Tensor]:
+        return {"away": state.square().sum(dim=1), "action": 0.1 * action.square().sum(dim=1)}
+
+
+def imagined(team: Team, rounds: int = 3) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+    """The same for learning in imagination."""
+    network, env = NetworkSettings(width=16, blocks=1), Springs(team)
+    policy = Policy(3, 2, PolicySettings(network=network, std=0.4))
+    settings = ImagineSettings(
+        steps=5, first=12, memory=15, network=network, model_rows=20, model_steps=2, model_updates=4, warm_up=20,
+        policy_rows=14, policy_steps=4, policy_updates=3, seed=5,
+    )  # fmt: skip
+    stage = Imagine(env, ImaginedSprings(env), policy, settings, team=team)
+    told = [stage.advance() for _ in range(rounds)]
+    return {**policy.state_dict(), **{f"known.{name}": v for name, v in stage.known.state_dict().items()}}, told
+
+
+WAYS = {"ppo": learnt, "imagination": imagined}
+
+
+def member(rank: int, way: str, size: int, folder: str) -> None:
     """One process of a team."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
-    torch.save(learnt(Team(rank, size)), f"{folder}/{rank}.pt")
+    torch.save(WAYS[way](Team(rank, size)), f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("size", [2, 3])
+def test_a_team_imagines_what_one_process_with_all_worlds_does(tmp_path: Path, size: int) -> None:
+    multiprocessing.spawn(member, ("imagination", size, str(tmp_path)), size)
+    alone, told_alone = imagined(ALONE)
+    for rank in range(size):
+        together, told = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        for name, value in alone.items():
+            torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+        for one, other in zip(told, told_alone, strict=True):
+            for name, value in other.items():
+                if not name.startswith("time_"):
+                    assert one[name] == pytest.approx(value, rel=2e-3, abs=1e-5), name
+
+
+@pytest.mark.parametrize("size", [2, 3])
 def test_a_team_learns_what_one_process_with_all_worlds_does(tmp_path: Path, size: int) -> None:
-    multiprocessing.spawn(member, (size, str(tmp_path)), size)
+    multiprocessing.spawn(member, ("ppo", size, str(tmp_path)), size)
     alone, told_alone = learnt(ALONE)
     for rank in range(size):
         together, told = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

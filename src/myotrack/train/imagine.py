@@ -17,7 +17,8 @@ from myotrack.train.env import Diverged, Env, State
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.optimise import Optimiser, OptimiserSettings
 from myotrack.train.policy import Policy
-from myotrack.train.replay import Replay, Stretch
+from myotrack.train.replay import Replay, Share, Stretch
+from myotrack.train.team import ALONE, Team
 from myotrack.train.world import World, WorldModel
 
 
@@ -85,6 +86,7 @@ class Imagine:
         policy: Policy,
         settings: ImagineSettings = ImagineSettings(),
         name: str = "imagine",
+        team: Team = ALONE,
     ) -> None:
         """Prepare; worlds go on from where they are.
 
@@ -94,21 +96,23 @@ class Imagine:
             policy: That learns. Its spread stays what it is.
             settings: How.
             name: For logs and checkpoints.
+            team: Processes that learn together, each in as many worlds; rows of an update are those of all.
         """
         self.env, self.world, self.policy, self.settings, self.name = env, world, policy, settings, name
+        self._team = team
         device = env.device
         self._generator = torch.Generator(device).manual_seed(settings.seed)
         weights = torch.Generator().manual_seed(settings.seed + 1)
         self.model = WorldModel(world, settings.network, weights).to(device)
         self.known = averaging(self.model)
         """The running mean of the model's weights."""
-        self._model_optimiser = Optimiser({"model": self.model}, settings.model)
-        self._policy_optimiser = Optimiser({"policy": policy}, settings.policy)
+        self._model_optimiser = Optimiser({"model": self.model}, settings.model, team)
+        self._policy_optimiser = Optimiser({"policy": policy}, settings.policy, team)
         self._before = torch.zeros(env.worlds, env.action_size, device=device)
         self._age = torch.zeros(env.worlds, dtype=torch.int64, device=device)
         state, place = world.present(self._before)
         sizes = state.shape[1], place.shape[1], env.action_size
-        self._replay = Replay(settings.memory, env.worlds, sizes, device)
+        self._replay = Replay(settings.memory, env.worlds, sizes, device, team)
         self._updates = 0
 
     def advance(self) -> dict[str, float]:
@@ -130,9 +134,15 @@ class Imagine:
         }
 
     def imagined(
-        self, state: Float[Tensor, "row state"], place: Tensor, steps: int, flipped: Bool[Tensor, "row"] | None = None
+        self,
+        state: Float[Tensor, "row state"],
+        place: Tensor,
+        steps: int,
+        flipped: Bool[Tensor, "row"] | None = None,
+        share: Share | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
-        """Mean costs, term by term, of what the policy would bring about, with its chance.
+        """Mean costs, term by term, of what the policy would bring about, with its chance; of a team, the part that
+        these rows have in the mean.
 
         Actions are drawn here as in the worlds: what pays only for exactly the right action, pays by a fault of the
         model. What comes after a world is lost does not count: the model has never been there.
@@ -142,11 +152,15 @@ class Imagine:
             place: Where in its motion each is.
             steps: Actions.
             flipped: Rows that the model looks at in the mirror.
+            share: Which rows of a team these are; all if not given.
         """
         world, seen = self.world, list[tuple[Tensor, Tensor, Tensor]]()
+        rows = len(state) if share is None else share.rows
         for _ in range(steps):
             chances = self.policy.distribution(world.observed(state, place))
-            noise = torch.randn(chances.mean.shape, generator=self._generator, device=state.device)
+            size = chances.mean.shape[1]
+            noise = torch.randn(rows, size, generator=self._generator, device=state.device)
+            noise = noise if share is None else noise[share.mine]
             action = chances.mean + chances.log_std.detach().exp() * noise
             state = world.advanced(state, action, self.known(world.features(state, place, action), flipped))
             place = world.later(place)
@@ -156,7 +170,7 @@ class Imagine:
         lost = world.lost(states.detach(), places).unflatten(0, (steps, -1)).long().cumsum(dim=0)
         before = torch.cat([torch.zeros_like(lost[:1]), lost[:-1]]).flatten()
         matters = (world.counts(places) & (before == 0)).float()
-        count = matters.sum().clamp(min=1.0)
+        count = self._team.sum(matters.sum()).clamp(min=1.0)
         return {name: (value * matters).sum() / count for name, value in world.costs(states, places, actions).items()}
 
     def predicted(
@@ -217,7 +231,7 @@ class Imagine:
             state, place = self.world.present(self._before)
             observation = self.env.observation
             seen.append(observation)
-            action = self.policy.distribution(observation).sample(self._generator)
+            action = self.policy.distribution(observation).sample(self._generator, self._team)
             step = self.env.step(action)
             ended = step.failed | step.cut
             self._replay.add(state, place, action, ended)
@@ -228,38 +242,42 @@ class Imagine:
             rewards.append(step.reward)
             for name, score in step.scores.items():
                 totals[name] = totals.get(name, 0.0) + score.float().mean()
-        self.policy.normaliser.update(torch.stack(seen))
+        team = self._team
+        self.policy.normaliser.update(torch.stack(seen), team)
         recent = self._replay.recent(steps)
-        if recent is not None:
-            self.model.learn_scale(self.world, recent.state[0], recent.place[0], recent.action[0], recent.state[1])
-        reward = float(torch.stack(rewards).mean())
+        known = recent.state[0], recent.place[0], recent.action[0], recent.state[1]
+        self.model.learn_scale(self.world, *known, team)
+        reward = float(team.mean(torch.stack(rewards)))
         done = torch.cat(lengths)
-        told = {name: float(total) / steps for name, total in totals.items()}
+        lived, count = team.sum(done.sum().float()), team.sum(torch.tensor(float(len(done)), device=done.device))
+        told = {name: float(team.mean(total)) / steps for name, total in totals.items()}
         return told | {
-            "steps": float(steps * self.env.worlds),
+            "steps": float(steps * self.env.worlds * team.size),
             "score": reward,
             "reward": reward,
-            "episode_length": float((done if len(done) else self._age).float().mean()),
+            "episode_length": float(torch.where(count > 0, lived / count, team.mean(self._age.float()))),
         }
 
     def _learn_model(self) -> dict[str, float]:
         """One update of the model; tells how far off it was."""
-        settings = self.settings
-        stretch = self._replay.stretches(settings.model_rows, settings.model_steps, self._generator)
-        if stretch is None:
+        settings, team = self.settings, self._team
+        drawn = self._replay.stretches(settings.model_rows, settings.model_steps, self._generator)
+        if drawn is None:
             raise Diverged(f"No episode lasted {settings.model_steps} actions; let the model learn from shorter ones.")
-        error = self.predicted(stretch, self._flips(settings.model_rows))
-        loss = (error / self.model.scale).abs().mean()
+        stretch, share = drawn
+        error = self.predicted(stretch, self._flips(share))
+        loss = (error / self.model.scale).abs().sum() / (share.rows * len(error) * error.shape[2])
         self._model_optimiser.zero_grad()
         loss.backward()
         self._model_optimiser.step()
         self._updates += 1
-        share = max(settings.average, 1 / self._updates)
+        part = max(settings.average, 1 / self._updates)
         with torch.no_grad():  # Otherwise the mean would remember all weights there ever were.
-            torch._foreach_lerp_(list[Tensor](self.known.parameters()), list[Tensor](self.model.parameters()), share)
-        told = {"model_loss": float(loss.detach())}
+            torch._foreach_lerp_(list[Tensor](self.known.parameters()), list[Tensor](self.model.parameters()), part)
+        told = {"model_loss": float(team.sum(loss.detach()))}
         for name, _, columns in self.world.groups:
-            size = error[..., columns].detach().square().mean(dim=(1, 2)).sqrt()
+            some = error[..., columns].detach().square()
+            size = (team.sum(some.sum(dim=(1, 2))) / (share.rows * some.shape[2])).sqrt()
             word = name.replace(" ", "_")
             told |= {f"model_{word}_first": float(size[0]), f"model_{word}_last": float(size[-1])}
         return told
@@ -267,18 +285,18 @@ class Imagine:
     def _learn_policy(self) -> dict[str, float]:
         """One update of the policy; tells what it expected."""
         settings = self.settings
-        state, place = self._replay.moments(settings.policy_rows, self._generator)
-        costs = self.imagined(state, place, settings.policy_steps, self._flips(settings.policy_rows))
+        state, place, share = self._replay.moments(settings.policy_rows, self._generator)
+        costs = self.imagined(state, place, settings.policy_steps, self._flips(share), share)
         loss = torch.stack(list(costs.values())).sum()
         self._policy_optimiser.zero_grad()
         loss.backward()
         steep = self._policy_optimiser.step()
-        told = {f"imagined_{name}": float(value.detach()) for name, value in costs.items()}
-        return told | {"imagined": float(loss.detach()), "gradient": steep}
+        told = {f"imagined_{name}": float(self._team.sum(value.detach())) for name, value in costs.items()}
+        return told | {"imagined": float(self._team.sum(loss.detach())), "gradient": steep}
 
-    def _flips(self, rows: int) -> Bool[Tensor, "row"]:
-        """Who looks into the mirror."""
-        return torch.rand(rows, generator=self._generator, device=self.env.device) < 0.5
+    def _flips(self, share: Share) -> Bool[Tensor, "row"]:
+        """Who of mine looks into the mirror."""
+        return (torch.rand(share.rows, generator=self._generator, device=self.env.device) < 0.5)[share.mine]
 
     def _demand_finite(self) -> None:
         for whose, module in (("policy", self.policy), ("model", self.model)):

@@ -52,11 +52,12 @@ class Normaliser(nn.Module):
 
     @torch.no_grad()
     def update(self, rows: Float[Tensor, "*batch feature"], team: Team = ALONE) -> None:
-        """Add rows to what has been seen, those of all processes of a team, which have equally many."""
+        """Add rows to what has been seen, those of all processes of a team."""
         rows = rows.reshape(-1, rows.shape[-1]).double()
-        if not len(rows):
+        count = float(len(rows)) if team.size == 1 else float(team.sum(self.count.new_tensor(float(len(rows)))))
+        if not count:
             return
-        count, mean = float(len(rows) * team.size), team.sum(rows.mean(dim=0)) / team.size
+        mean = team.sum(rows.sum(dim=0)) / count
         squares = team.sum((rows - mean).square().sum(dim=0))
         if self.mirror is not None:
             index, other = self.mirror.index, self.mirror(mean)

@@ -73,6 +73,14 @@ class Team:
         whole = torch.randn(self.size * shape[0], *shape[1:], generator=generator, device=generator.device, dtype=dtype)
         return whole[self.rank * shape[0] : (self.rank + 1) * shape[0]]
 
+    def joined(self, values: Tensor) -> Tensor:
+        """Of the worlds of all processes, in their order, each process having as many."""
+        if self.size == 1:
+            return values
+        whole = torch.zeros(self.size, *values.shape, device=values.device)
+        whole[self.rank] = values
+        return self.sum(whole).flatten(0, 1).to(values.dtype)
+
     def mine(self, rows: Int[Tensor, "some"], worlds: int) -> Int[Tensor, "_"]:
         """Which of my rows are among these of the team.
 

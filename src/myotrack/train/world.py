@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from myotrack.train.env import Symmetry
 from myotrack.train.networks import Mirror, NetworkSettings, Residual
 from myotrack.train.normalise import Normaliser
+from myotrack.train.team import ALONE, Team
 
 Rows = Float[Tensor, "row state"]
 Place = Int[Tensor, "row place"]
@@ -135,9 +136,11 @@ class WorldModel(nn.Module):
         return (self.misses.std.square() + self.misses.mean.square()).sqrt().float()
 
     @torch.no_grad()
-    def learn_scale(self, world: World, state: Rows, place: Place, action: Actions, following: Rows) -> None:
-        """See some steps."""
-        self.normaliser.update(world.features(state, place, action))
+    def learn_scale(
+        self, world: World, state: Rows, place: Place, action: Actions, following: Rows, team: Team = ALONE
+    ) -> None:
+        """See some steps, with those of the other processes."""
+        self.normaliser.update(world.features(state, place, action), team)
         change = world.changed(state, following)
-        self.changes.update(change)
-        self.misses.update(world.apart(world.advanced(state, action, torch.zeros_like(change)), following))
+        self.changes.update(change, team)
+        self.misses.update(world.apart(world.advanced(state, action, torch.zeros_like(change)), following), team)

@@ -221,9 +221,10 @@ def lesson_of(
             "Muscle control cannot teach the full body to stand on its own feet; let it learn by trial and error, as "
             "the recipe 'walk' does, or from a policy that did ('distil')."
         )
-    if team.size > 1 and (experiment.clone is not None or experiment.imagine is not None):
-        how = "Cloning" if experiment.imagine is None else "Learning in imagination"
-        raise ValueError(f"{how} is done by one process; several learn together by trial and error only.")
+    if team.size > 1 and experiment.clone is not None:
+        raise ValueError(
+            "Cloning is done by one process; several learn together by trial and error, or in imagination, only."
+        )
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")
     # Motions are made for the original body, whose segments all have names.
@@ -300,7 +301,7 @@ def stages_of(
         if part.way == "imagine":
             settings = replace(experiment.imagine or ImagineSettings(), seed=experiment.seed)
             world = Imagination(env, experiment.imagined)
-            stages.append(Imagine(env, world, policy, settings, f"imagine{moved}"))
+            stages.append(Imagine(env, world, policy, settings, f"imagine{moved}", team))
             continue
         ppo = replace(experiment.ppo or PPOSettings(), seed=experiment.seed)
         if clone is None:
