@@ -1,9 +1,9 @@
 """How soon a body on its own feet walks, by several ways of learning in equal time.
 
-    python benchmarks/walking.py --clip CLIPS/02_01.npz                       the recipe 'walk', three seeds
-    python benchmarks/walking.py --clip CLIPS/02_01.npz --ways torque direct  its twin, and excitations straight away
-    python benchmarks/walking.py --clip CLIPS/02_01.npz --ways walk imagined  beside a learnt model of the body
-    python benchmarks/walking.py --clip CLIPS/02_01.npz --judge               only judge what has been learnt, and draw
+    python benchmarks/walking.py --clip CLIPS/02_01.npz                           the recipe 'walk', three seeds
+    python benchmarks/walking.py --clip CLIPS/02_01.npz --ways walk torque        and its torque-driven twin
+    python benchmarks/walking.py --clip CLIPS/02_01.npz --ways ppo ppo-direct     trial and error
+    python benchmarks/walking.py --clip CLIPS/02_01.npz --judge                       only judge, and draw
 
 CLIPS is a folder made by `myotrack retarget ../shared/data/cmu_asfamc/02_01.amc --body full --out CLIPS`. What a way
 knows after every few minutes is kept and judged afterwards, from the first frame of the clip on the original body. Time
@@ -28,7 +28,7 @@ from myotrack.anatomy.levels import Level
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import Clip
 from myotrack.clips.library import ClipLibrary
-from myotrack.track.action import Direct, Synergy
+from myotrack.track.action import Direct, Synergy, Torque
 from myotrack.track.env import TrackingEnv
 from myotrack.track.start import fitting
 from myotrack.track.terminate import PUBLISHED
@@ -36,7 +36,7 @@ from myotrack.train.ppo import PPOSettings
 from myotrack.train.trainer import CHECKPOINTS, LAST, Progress
 from myotrack.workflow.learning import clips_in, one_thread, simulator_of
 from myotrack.workflow.policies import StoredPolicy, open_policy
-from myotrack.workflow.recipes import Experiment, walk, walk_imagined, walk_torque
+from myotrack.workflow.recipes import Experiment, walk, walk_ppo, walk_torque
 from myotrack.workflow.train import learn, line_of
 from myotrack.workflow.validate import Examination, judged
 
@@ -53,30 +53,31 @@ def with_ppo(experiment: Experiment, **changes: object) -> Experiment:
 
 def straight() -> Experiment:
     """Excitations straight away, without a pattern, a spring or a hint: the published way."""
-    return with_ppo(with_task(walk(), action=Direct(), hold=1), gamma=0.99, steps=36)
+    return with_ppo(with_task(walk_ppo(), action=Direct(), hold=1), gamma=0.99, steps=36)
 
 
 def every_interval() -> Experiment:
     """A new action every 10 ms; the same time ahead."""
-    return with_ppo(with_task(walk(), hold=1), gamma=0.99, steps=36)
+    return with_ppo(with_task(walk_ppo(), hold=1), gamma=0.99, steps=36)
 
 
 def lopsided() -> Experiment:
     """A network that knows nothing of left and right."""
-    return replace(walk(), policy=replace(walk().policy, symmetric=False))
+    return replace(walk_ppo(), policy=replace(walk_ppo().policy, symmetric=False))
 
 
 WAYS: dict[str, Callable[[], Experiment]] = {
     "walk": walk,
     "torque": walk_torque,
-    "imagined": walk_imagined,
-    "direct": straight,
-    "loose": lambda: with_task(walk(), rule=PUBLISHED),
-    "every-10-ms": every_interval,
-    "lopsided": lopsided,
-    "co-contracting": lambda: with_task(walk(), action=Synergy()),
+    "ppo": walk_ppo,
+    "ppo-torque": lambda: with_task(walk_ppo(), action=Torque()),
+    "ppo-direct": straight,
+    "ppo-loose": lambda: with_task(walk_ppo(), rule=PUBLISHED),
+    "ppo-every-10-ms": every_interval,
+    "ppo-lopsided": lopsided,
+    "ppo-co-contracting": lambda: with_task(walk_ppo(), action=Synergy()),
 }
-"""By name; each differs from the recipe by one thing."""
+"""By name; each differs from one of the two recipes by one thing."""
 EVERY = 5
 """Frames between starts that tell how sure a body is on its feet."""
 PATIENCE = 4
@@ -152,7 +153,7 @@ def judge(command: Command, way: str, seed: int, folder: Path) -> list[dict[str,
     rows = []
     for path in sorted((folder / "kept").glob("*.safetensors")):
         policy = open_policy(path)
-        how = Examination(level="fast" if way == "torque" else command.level)
+        how = Examination(level="fast" if "torque" in way else command.level)
         (trial,) = judged(
             policy, policy.network(anatomy), anatomy, {"walk": clips}, how, lambda what, done, total: None
         )

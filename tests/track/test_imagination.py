@@ -189,9 +189,12 @@ def test_the_end_of_a_clip_does_not_count(full: Anatomy) -> None:
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (replace(TASK, action=Direct(), hold=1), "Only a free body whose action is"),
-        (replace(TASK, observation=ObservationSettings()), "switch off landmarks, feet, activation"),
-        (replace(TASK, hold=1, disturbance=Disturbance(delay=1)), "set the delay to 0"),
+        (replace(TASK, action=Direct(), hold=1), "not one that asks joints for shares"),
+        (
+            replace(TASK, observation=ObservationSettings()),
+            "what follows from coordinates: landmarks, feet, activation",
+        ),
+        (replace(TASK, hold=1, disturbance=Disturbance(delay=1)), "sees the past, by a delay"),
     ],
 )
 def test_what_cannot_be_imagined_is_refused(full: Anatomy, task: Task, words: str) -> None:

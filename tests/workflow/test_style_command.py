@@ -93,6 +93,6 @@ def test_style_is_for_trial_and_error_alone() -> None:
 
 
 def test_the_recipe_differs_from_a_walk_by_what_is_paid_and_when_it_ends() -> None:
-    walk, mine = RECIPES["walk"](), RECIPES["style"]()
+    walk, mine = RECIPES["walk-ppo"](), RECIPES["style"]()
     task = replace(mine.task, reward=walk.task.reward, rule=walk.task.rule)
-    assert replace(mine, recipe="walk", task=task, style=None) == walk
+    assert replace(mine, recipe="walk-ppo", task=task, style=None) == walk

@@ -22,6 +22,7 @@ from myotrack.train.clone import CloneSettings
 from myotrack.train.imagine import ImagineSettings
 from myotrack.train.log import LOG, read_log
 from myotrack.train.networks import NetworkSettings
+from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import Team
@@ -369,8 +370,8 @@ def test_what_is_trained_can_be_exported(
 
 def test_a_walk_is_learnt_on_feet_and_distilled_into_excitations(tmp_path: Path) -> None:
     small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3, symmetric=True)
-    steps = replace(RECIPES["walk"]().ppo or PPOSettings(), steps=4, minibatches=2)
-    begun = replace(RECIPES["walk"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
+    steps = replace(RECIPES["walk-ppo"]().ppo or PPOSettings(), steps=4, minibatches=2)
+    begun = replace(RECIPES["walk-ppo"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
     assert learn(begun, tmp_path / "walk", quiet, quiet).how == "finished"
     stored = open_policy(tmp_path / "walk")
     assert isinstance(stored.experiment.task.action, Synergy)
@@ -394,8 +395,8 @@ def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(
     tmp_path: Path, full: Anatomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3, symmetric=True)
-    steps = replace(RECIPES["walk"]().ppo or PPOSettings(), steps=4, minibatches=2)
-    begun = replace(RECIPES["walk"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
+    steps = replace(RECIPES["walk-ppo"]().ppo or PPOSettings(), steps=4, minibatches=2)
+    begun = replace(RECIPES["walk-ppo"](), policy=small, ppo=steps, worlds=4, minutes=None, steps=16)
     learn(begun, tmp_path / "walk", quiet, quiet)
     first = open_policy(tmp_path / "walk")
 
@@ -412,7 +413,10 @@ def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(
     second = open_policy(tmp_path / "r")
     assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors if "network" in name)
 
-    many = going_on(RECIPES["locomotion"](), tmp_path / "walk", None)
+    # It sees feet and landmarks, which nobody imagines.
+    assert RECIPES["generalist"]().ppo is None
+    many = going_on(RECIPES["generalist"](), tmp_path / "walk", None)
+    assert many.imagine is None and many.ppo is not None
     many = replace(many, clips=ClipChoice(("walk", "walk_slow"), (), test_share=0.0), ppo=steps, worlds=4)
     assert learn(replace(many, minutes=None, steps=16), tmp_path / "many", quiet, quiet).how == "finished"
     assert read_log(tmp_path / "many" / LOG)[-1]["clips_learnt"] == 1
@@ -420,7 +424,7 @@ def test_a_policy_of_feet_goes_on_with_other_pay_and_other_clips(
     monkeypatch.setattr(TrackingEnv, "ease", None)
     assert learn(replace(many, minutes=None, steps=32), tmp_path / "many", quiet, quiet, resume=True).steps == 32
 
-    with pytest.raises(ValueError, match="recipes of trial and error alone"):
+    with pytest.raises(ValueError, match="recipes of trial and error or imagination alone"):
         going_on(RECIPES["arms-ppo"](), tmp_path / "walk", None)
 
     save(builtin("walk_slow", full).part(0.5, 1.0), tmp_path / "slow.npz", full)
@@ -459,7 +463,7 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
         steps=4, first=4, memory=16, network=NetworkSettings(width=16, blocks=1), model_rows=8, model_steps=2,
         model_updates=1, warm_up=2, policy_rows=4, policy_steps=2, policy_updates=1,
     )  # fmt: skip
-    begun = replace(RECIPES["walk-imagined"](), policy=small, imagine=short, worlds=4, minutes=None, steps=48)
+    begun = replace(RECIPES["walk"](), policy=small, imagine=short, worlds=4, minutes=None, steps=48)
     assert learn(begun, tmp_path / "whole", quiet, quiet).how == "finished"
     half = replace(begun, steps=32)
     learn(half, tmp_path / "run", quiet, quiet)
@@ -469,6 +473,15 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
         assert torch.equal(run.tensors[name], value), name
     row = read_log(tmp_path / "run" / LOG)[-1]
     assert row["stage"] == "imagine" and row["imagined"] > 0 and row["model_joint_rates_last"] > 0
+    # What follows is imagined, too, and begins with what is known.
+    on = going_on(RECIPES["locomotion"](), tmp_path / "run", None)
+    assert on.ppo is None and on.imagine == RECIPES["locomotion"]().imagine
+    assert on.policy.network == small.network and on.clips == begun.clips
+    still = replace(short, policy=OptimiserSettings(rate=1e-9))
+    learn(replace(on, imagine=still, worlds=4, minutes=None, steps=16), tmp_path / "on", quiet, quiet)
+    for name, value in open_policy(tmp_path / "on").tensors.items():
+        if name.startswith("network"):
+            torch.testing.assert_close(run.tensors[name], value, atol=1e-6, rtol=0)
     # It is judged like any other.
     run = examine(tmp_path / "run", None, Examination(level="fast"), False, quiet)
     assert [trial.name for trial, _ in run.trials] == ["walk"]
@@ -476,7 +489,7 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
 
 def test_imagination_stands_alone() -> None:
     with pytest.raises(ValueError, match="stands alone"):
-        replace(RECIPES["walk-imagined"](), ppo=PPOSettings())
+        replace(RECIPES["walk"](), ppo=PPOSettings())
 
 
 def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from myotrack.track.action import Synergy, action_mirror, spring
 from myotrack.track.env import TrackingEnv
 from myotrack.track.heading import AXIAL, VECTOR, Heading, seen
 from myotrack.track.moment import Moment
+from myotrack.track.task import Task
 from myotrack.track.terminate import distances
 
 State = Float[Tensor, "row state"]
@@ -106,23 +107,13 @@ class Imagination:
 
     @staticmethod
     def _check(env: TrackingEnv) -> None:
-        task, anatomy = env.task, env.anatomy
-        if not anatomy.free or not isinstance(task.action, Synergy):
+        why = unimaginable(env.task)
+        if why or not env.anatomy.free:
+            why = why or "the body is not free in space"
             raise ValueError(
-                "Only a free body whose action is `Synergy` or `Torque` can be imagined; others learn by trial and "
-                "error."
+                f"This cannot be learnt in imagination, for {why}; change that, or learn by trial and error."
             )
-        look = task.observation
-        names = ("landmarks", "feet", "activation", "excitation", "length", "velocity", "force", "phase")
-        hidden = [name for name in names if getattr(look, name)]
-        if hidden:
-            raise ValueError(
-                "A policy that learns in imagination sees what follows from coordinates; switch off "
-                f"{', '.join(hidden)} in `ObservationSettings`."
-            )
-        if task.disturbance.delay:
-            raise ValueError("A policy that learns in imagination sees the present; set the delay to 0.")
-        if anatomy.landmarks.index("pelvis") != 0:
+        if env.anatomy.landmarks.index("pelvis") != 0:
             raise ValueError("The pelvis has to be the first landmark.")
 
     def present(self, before: Float[Tensor, "row action"]) -> tuple[State, Place]:
@@ -299,3 +290,15 @@ class Imagination:
             muscle_force=none(0), region_force_w=none(0, 3), region_moment_w=none(0, 3), foot_force_w=none(0, 3),
             foot_cop_w=none(0, 3), foot_free_moment=none(0),
         )  # fmt: skip
+
+
+def unimaginable(task: Task) -> str:
+    """Why a task cannot be learnt in imagination, as half a sentence; nothing if it can."""
+    if not isinstance(task.action, Synergy):
+        return "its action is not one that asks joints for shares of their strength"
+    look = task.observation
+    names = ("landmarks", "feet", "activation", "excitation", "length", "velocity", "force", "phase")
+    hidden = [name for name in names if getattr(look, name)]
+    if hidden:
+        return f"its policy sees more than what follows from coordinates: {', '.join(hidden)}"
+    return "its policy sees the past, by a delay" if task.disturbance.delay else ""

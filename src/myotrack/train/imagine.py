@@ -226,7 +226,8 @@ class Imagine:
     @torch.no_grad()
     def _gather(self, steps: int) -> dict[str, float]:
         """Act in all worlds, with chance, and remember."""
-        totals, lengths, rewards, seen = dict[str, Tensor](), [], [], []
+        totals, rewards, seen = dict[str, Tensor](), [], []
+        lived = torch.zeros(2, device=self.env.device)
         for _ in range(steps):
             state, place = self.world.present(self._before)
             observation = self.env.observation
@@ -237,7 +238,7 @@ class Imagine:
             self._replay.add(state, place, action, ended)
             self._before = torch.where(ended[:, None], 0.0, action)
             self._age += 1
-            lengths.append(self._age[ended])
+            lived += torch.stack([(self._age * ended).sum(), ended.sum()])
             self._age = torch.where(ended, 0, self._age)
             rewards.append(step.reward)
             for name, score in step.scores.items():
@@ -248,8 +249,7 @@ class Imagine:
         known = recent.state[0], recent.place[0], recent.action[0], recent.state[1]
         self.model.learn_scale(self.world, *known, team)
         reward = float(team.mean(torch.stack(rewards)))
-        done = torch.cat(lengths)
-        lived, count = team.sum(done.sum().float()), team.sum(torch.tensor(float(len(done)), device=done.device))
+        lived, count = team.sum(lived)
         told = {name: float(team.mean(total)) / steps for name, total in totals.items()}
         return told | {
             "steps": float(steps * self.env.worlds * team.size),

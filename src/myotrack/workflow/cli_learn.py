@@ -11,8 +11,8 @@ Recipe = Literal[
     "arms",
     "arms-ppo",
     "walk",
+    "walk-ppo",
     "walk-torque",
-    "walk-imagined",
     "locomotion",
     "generalist",
     "style",
@@ -34,10 +34,10 @@ class TrainCommand:
 
     recipe: Annotated[Recipe, tyro.conf.Positional]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
-    'walk': the whole body walks on its own feet, as a built-in motion or --clips do. 'walk-torque': the same by ideal
-    joints as strong as the muscles. 'walk-imagined': the same as 'walk' in imagination, where a model of the body is
-    learnt and the policy inside it. 'locomotion': one policy for a folder of clips (--clips), from easy to hard.
-    'generalist': the same with a wider network, for many clips, of the arms too. 'style': a body moves like its clips,
+    'walk': the whole body walks on its own feet, as a built-in motion or --clips do; a model of the body is learnt, and
+    the policy inside it, in a quarter of an hour. 'walk-ppo': the same by trial and error. 'walk-torque': the same by
+    ideal joints as strong as the muscles. 'locomotion': one policy for a folder of clips (--clips). 'generalist': the
+    same with a wider network, from easy to hard, for many clips, of the arms too. 'style': a body moves like its clips,
     paid for what cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps
     its motions follows them more closely and with less effort. 'distil': a network of excitations learns what a policy
     (--begin) of these kinds does. 'finetune': a policy (--begin) learns new clips: arms in a minute, bodies on feet
@@ -52,8 +52,7 @@ class TrainCommand:
     split_seed: int = 0
     """Another seed keeps other persons and clips."""
     begin: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """Run or policy to begin with: needed by 'finetune', 'refine' and 'distil', possible where a body on feet learns by
-    trial and error."""
+    """Run or policy to begin with: needed by 'finetune', 'refine' and 'distil', possible with all bodies on feet."""
     fingers: bool = False
     """With moving fingers and their muscles: 126 instead of 64."""
     level: Level | None = None

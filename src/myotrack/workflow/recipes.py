@@ -1,9 +1,9 @@
 """Recipes: what `myotrack train` learns, as values. A variant says only what is different.
 
 arms()                          both arms: built-in motions and a folder of clips, taught by muscle control
-walk()                          the whole body walks on its own feet, by trial and error
+walk()                          the whole body walks on its own feet: a model of it is learnt, and the policy inside it
+walk_ppo()                      the same by trial and error
 style()                         the same, paid for looking like the clips instead of for being where they are
-walk_imagined()                 the same in imagination: a model of the body is learnt, and the policy inside it
 replace(arms(), worlds=128)     the same with more worlds
 """
 
@@ -175,17 +175,32 @@ def arms_ppo() -> Experiment:
 
 def finetune(body: Literal["arms", "full"] = "arms") -> Experiment:
     """A policy that knows some motions learns new ones, and goes on with some of the old: arms in a minute, from muscle
-    control, bodies on their own feet by trial and error."""
+    control, bodies on their own feet in imagination, or by trial and error if they cannot be imagined."""
     if body == "full":
-        return replace(walk(), recipe="finetune", ppo=knowing(), minutes=10.0)
+        return replace(walk(), recipe="finetune", minutes=10.0)
     gentle = CloneSettings(first_steps=60, steps=60, updates=200, optimiser=OptimiserSettings(rate=5e-4))
     return Experiment(recipe="finetune", clone=gentle, minutes=1.0)
 
 
 def walk() -> Experiment:
-    """The whole body learns one walk on its own feet: the built-in one, or a recording."""
-    return Experiment(
+    """The whole body learns one walk on its own feet, the built-in one or a recording, in imagination: a model of the
+    body is learnt, and the policy inside it. It sees only what follows from coordinates, so that it can be imagined."""
+    first = walk_ppo()
+    look = ObservationSettings(activation=False, landmarks=False, feet=False)
+    return replace(
+        first,
         recipe="walk",
+        task=replace(first.task, observation=look),
+        policy=replace(first.policy, std=0.2),
+        ppo=None,
+        imagine=ImagineSettings(),
+    )
+
+
+def walk_ppo() -> Experiment:
+    """The same walk by trial and error."""
+    return Experiment(
+        recipe="walk-ppo",
         body="full",
         level="fast",
         clips=ClipChoice(("walk",), (), test_share=0.0, instead=True),
@@ -200,43 +215,25 @@ def walk() -> Experiment:
 
 
 def walk_torque() -> Experiment:
-    """The same by ideal joints as strong as the muscles: the torque-driven twin."""
-    return replace(walk(), recipe="walk-torque", task=on_feet(Torque()))
-
-
-def walk_imagined() -> Experiment:
-    """The same walk, learnt in imagination: the policy sees only what follows from coordinates, so that it can be
-    imagined."""
-    first = walk()
-    look = ObservationSettings(activation=False, landmarks=False, feet=False)
-    return replace(
-        first,
-        recipe="walk-imagined",
-        task=replace(first.task, observation=look),
-        policy=replace(first.policy, std=0.2),
-        ppo=None,
-        imagine=ImagineSettings(),
-    )
+    """The same as `walk` by ideal joints as strong as the muscles: the torque-driven twin."""
+    return replace(walk(), recipe="walk-torque", task=replace(walk().task, action=Torque()))
 
 
 def locomotion() -> Experiment:
-    """One policy walks, runs, turns and jumps: a folder of recordings, from easy to hard; some clips and persons are
-    kept for judging. Numbers of its own are not tuned."""
-    task = walk().task
+    """One policy walks, runs, turns and jumps: a folder of recordings, all at once; some clips and persons are kept for
+    judging. Numbers of its own are not tuned."""
     return replace(
         walk(),
         recipe="locomotion",
         clips=ClipChoice((), (), test_share=0.15, clip_share=0.1, instead=True),
-        task=replace(
-            task, reward=economical(), start=replace(task.start, curriculum=Curriculum(first=0.3)),
-        ),
-        worlds=192,
-        minutes=600.0,
-    )  # fmt: skip
+        imagine=ImagineSettings(memory=600),
+        minutes=120.0,
+    )
 
 
 def generalist(body: Literal["arms", "full"] = "full") -> Experiment:
-    """The same with a wider network, for a folder of many motions of any kind. Arms are cloned from muscle control."""
+    """The same with a wider network, from easy to hard, for a folder of many motions of any kind. Arms are cloned from
+    muscle control."""
     if body == "arms":
         choice = ClipChoice(varied(("wander",), range(12)), (), clip_share=0.1)
         return replace(
@@ -246,9 +243,11 @@ def generalist(body: Literal["arms", "full"] = "full") -> Experiment:
             policy=replace(arms().policy, network=NetworkSettings(width=512)),
             minutes=60.0,
         )
+    task = locomotion().task
     return replace(
         locomotion(),
         recipe="generalist",
+        task=replace(task, start=replace(task.start, curriculum=Curriculum(first=0.3))),
         policy=replace(locomotion().policy, network=NetworkSettings(width=256)),
         worlds=256,
         minutes=1440.0,
@@ -256,17 +255,18 @@ def generalist(body: Literal["arms", "full"] = "full") -> Experiment:
 
 
 def refine() -> Experiment:
-    """A policy that keeps its motions follows them more closely, and with less effort."""
-    calm = replace(walk().policy, std=0.12, highest_std=0.12)
+    """A policy that keeps its motions follows them more closely, and with less effort, by trial and error."""
+    first = walk_ppo()
+    calm = replace(first.policy, std=0.12, highest_std=0.12)
     return replace(
-        walk(), recipe="refine", task=replace(walk().task, reward=economical(3.0)), policy=calm, ppo=knowing(),
+        first, recipe="refine", task=replace(first.task, reward=economical(3.0)), policy=calm, ppo=knowing(),
         minutes=30.0,
     )  # fmt: skip
 
 
 def style() -> Experiment:
     """The whole body learns to move like its clips: a discriminator pays for what cannot be told from them."""
-    return replace(walk(), recipe="style", task=on_its_way(Synergy(inhibition=1.0)), style=DiscriminatorSettings())
+    return replace(walk_ppo(), recipe="style", task=on_its_way(Synergy(inhibition=1.0)), style=DiscriminatorSettings())
 
 
 def distil() -> Experiment:
@@ -376,8 +376,8 @@ RECIPES = {
     "arms": arms,
     "arms-ppo": arms_ppo,
     "walk": walk,
+    "walk-ppo": walk_ppo,
     "walk-torque": walk_torque,
-    "walk-imagined": walk_imagined,
     "locomotion": locomotion,
     "generalist": generalist,
     "refine": refine,

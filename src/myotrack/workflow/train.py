@@ -18,6 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from myotrack.track.action import Direct, Torque
 from myotrack.track.curriculum import Curriculum
+from myotrack.track.imagination import unimaginable
+from myotrack.track.task import Task
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import Shards
 from myotrack.train.team import ALONE, Team
@@ -176,8 +178,8 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         rehearsed_from=tuple(folder for folder in folders if folder.exists()), new_share=NEW_SHARE,
     )  # fmt: skip
     task = first.experiment.task
-    if experiment.ppo is not None:
-        experiment = replace(experiment, ppo=knowing(task.hold, isinstance(task.action, Direct)))
+    if experiment.imagine is not None:
+        experiment = imagining(experiment, task)
     return replace(
         experiment,
         body=first.experiment.body,
@@ -189,17 +191,25 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
     )
 
 
+def imagining(experiment: Experiment, task: Task) -> Experiment:
+    """What is to be learnt in imagination is learnt so if a policy's task can be imagined, or by trial and error."""
+    if not unimaginable(task):
+        return experiment
+    _plain(errors(), f"Learning by trial and error, not in imagination: {unimaginable(task)}.")
+    return replace(experiment, imagine=None, ppo=knowing(task.hold, isinstance(task.action, Direct)))
+
+
 def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
-    """A policy goes on by trial and error, on its own motions or on others, paid and chosen as this recipe says; body,
-    action, observation and network stay, and the spread of actions is kept within the recipe's bounds.
+    """A policy goes on, on its own motions or on others, paid and chosen as this recipe says; body, action, observation
+    and network stay, and the spread of actions is kept within the recipe's bounds.
 
     Raises:
-        ValueError: The policy is not named, or the recipe has no trial and error, or is about another body.
+        ValueError: The policy is not named, or the recipe clones, or is about another body.
     """
-    if experiment.ppo is None or experiment.clone is not None:
+    if experiment.clone is not None:
         raise ValueError(
-            f"--begin is for recipes of trial and error alone, 'finetune' and 'distil'; '{experiment.recipe}' begins "
-            "with a network that knows nothing yet."
+            f"--begin is for recipes of trial and error or imagination alone, 'finetune' and 'distil'; "
+            f"'{experiment.recipe}' begins with a network that knows nothing yet."
         )
     if begin is None:
         raise ValueError("There is nothing to refine: name a policy that was learnt by trial and error, --begin RUN.")
@@ -209,12 +219,15 @@ def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> 
         raise ValueError(f"{begin}: this policy moves the body '{known.body}', and '{experiment.recipe}' another.")
     task, bounds = known.task, experiment.policy
     spread = min(max(known.policy.std, bounds.lowest_std), bounds.highest_std)
+    if experiment.imagine is None:
+        experiment = replace(experiment, ppo=knowing(task.hold, isinstance(task.action, Direct)))
+    else:
+        experiment = imagining(experiment, task)
     return replace(
         experiment,
         fingers=known.fingers,
         task=replace(experiment.task, action=task.action, observation=task.observation, hold=task.hold),
         policy=replace(known.policy, std=spread, lowest_std=bounds.lowest_std, highest_std=bounds.highest_std),
-        ppo=knowing(task.hold, isinstance(task.action, Direct)),
         clips=known.clips if clips is None else experiment.clips,
         begin=first.path,
     )
