@@ -12,7 +12,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.validate.tracking import body_weight
 from myotrack.view.film import RELAXED, WORKING
 from myotrack.view.live import Viewer
-from myotrack.view.scene import Actor
+from myotrack.view.scene import PATCH, Actor
 from tests.validate.walks import walking
 from tests.view.browser import CHROMIUM, opened
 
@@ -86,6 +86,12 @@ def test_shapes_are_those_of_the_moment(viewer: Viewer, actor: Actor) -> None:
     weight = body_weight(actor.anatomy)
     np.testing.assert_allclose(lengths, np.linalg.norm(actor.force_w[100], axis=1) / weight, atol=1e-6)
     assert (lengths > 0.5).any() and (arrows[lengths == 0, :, 2] < -1).all()
+    # Where they begin, there is a patch whose area goes with them, unless it is hidden.
+    np.testing.assert_allclose(part.patches.batched_scales[:, 0], PATCH * np.sqrt(lengths), atol=1e-6)
+    np.testing.assert_allclose(part.patches.batched_positions[:, :2], arrows[:, 0, :2])
+    viewer._patches.value = False
+    viewer._visible()
+    assert part.forces.visible and not part.patches.visible
 
 
 def test_muscles_can_be_chosen_and_coloured_by_length(viewer: Viewer) -> None:

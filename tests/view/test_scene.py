@@ -6,8 +6,8 @@ import pytest
 
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.builtin import builtin
-from myotrack.view.live import cylinder
 from myotrack.view.scene import Actor, Skeleton, tubes
+from myotrack.view.stage import cylinder, disc
 from tests.validate.walks import walking
 
 
@@ -42,6 +42,15 @@ def test_a_cylinder_has_the_radius_and_the_height_of_one() -> None:
     a, b, c = (corners[faces[:, k]] for k in range(3))
     # All faces look outward.
     assert ((np.cross(b - a, c - a) * (a + b + c)).sum(axis=1) > 0).all()
+
+
+def test_a_disc_has_a_lid_that_looks_up() -> None:
+    corners, faces = disc(32)
+    a, b, c = (corners[faces[-32:, k]] for k in range(3))
+    lid = np.cross(b - a, c - a)
+    np.testing.assert_allclose(lid[:, :2], 0, atol=1e-6)
+    # A polygon of 32 sides covers a little less than the circle.
+    assert lid[:, 2].min() > 0 and lid[:, 2].sum() / 2 == pytest.approx(16 * np.sin(np.pi / 16), rel=1e-5)
 
 
 def test_bones_and_muscles_are_where_mujoco_has_them(full: Anatomy, skeleton: Skeleton) -> None:

@@ -7,6 +7,10 @@ import mujoco
 
 BONE_COLOUR = (0.92, 0.90, 0.84, 1.0)
 """Of every bone."""
+GRID = "floor grid"
+"""Name of a material with lines, for floors; nothing wears it until a picture wants it."""
+CELL = 0.5
+"""Between two lines of it [m]."""
 
 
 def with_bones(xml: str, published: Path, size: Callable[[str], float]) -> mujoco.MjModel:
@@ -52,4 +56,17 @@ def with_bones(xml: str, published: Path, size: Callable[[str], float]) -> mujoc
         width=64,
         height=384,
     )
+    spec.add_texture(
+        name=GRID,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+        mark=mujoco.mjtMark.mjMARK_EDGE,
+        rgb1=[1.0, 1.0, 1.0],
+        rgb2=[1.0, 1.0, 1.0],
+        markrgb=[0.62, 0.66, 0.72],
+        width=96,
+        height=96,
+    )
+    grid = spec.add_material(name=GRID, texrepeat=[1 / CELL, 1 / CELL], texuniform=True, reflectance=0.0)
+    grid.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = GRID
     return spec.compile()

@@ -7,58 +7,37 @@
 A page of viser (three.js) does the drawing; nobody but this machine is answered unless asked for.
 """
 
-import contextlib
-import io
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from myotrack.validate.tracking import body_weight
 from myotrack.view.film import RELAXED, WORKING, brightness
-from myotrack.view.scene import Actor, Skeleton, tubes
+from myotrack.view.scene import Actor, Skeleton
+from myotrack.view.stage import HOST, PORT, TICK, WORLD, Part, address_of, look, open_page
 
-HOST, PORT = "127.0.0.1", 8080
-WORLD = "/world"
-TICK = 1 / 30
-"""Between two pictures [s]."""
 SPEEDS = ("0.1", "0.25", "0.5", "1")
 """Times the speed of life."""
 MOST = 4
 """Motions side by side."""
 ASIDE = 1.0
 """Between two of them [m]."""
-BONE, GHOST = (232, 228, 214), (120, 150, 185)
-GHOST_OPACITY = 0.28
-ARROW = (38, 110, 70)
-PER_WEIGHT = 1.0
-"""Length of the arrow of a force that bears the whole body [m]."""
 SHORT, LONG = np.array([0.16, 0.36, 0.74]), np.array([0.90, 0.55, 0.10])
 """Colours of muscles at their shortest and their longest in this motion: blue, and orange."""
-LEAST, NOWHERE = 0.01, (0.0, 0.0, -100.0)
-"""Arrows shorter than this are not shown [m], but put where nobody looks."""
-FIELD_OF_VIEW = math.radians(40.0)
-"""From top to bottom."""
 COLOURINGS = ("activation", "excitation", "length")
 
 
-@dataclass
-class _Part:
-    """One motion on the stage; what viser gave for its bones, muscles and forces."""
+class _Shown(Part):
+    """A motion on the stage."""
 
-    actor: Actor
-    skeleton: Skeleton
-    shift: Float[np.ndarray, "3"]
-    segments: list[tuple[int, Any]] = field(default_factory=list)
-    shadows: list[tuple[int, Any]] = field(default_factory=list)
-    muscles: Any = None
-    forces: Any = None
-    span: tuple[np.ndarray, np.ndarray] | None = None
-    """Shortest and longest that each muscle has been seen [m]."""
+    def __init__(self, actor: Actor, skeleton: Skeleton, shift: Float[np.ndarray, "3"]) -> None:
+        super().__init__(skeleton, shift)
+        self.actor = actor
+        self.span: tuple[np.ndarray, np.ndarray] | None = None
+        """Shortest and longest that each muscle has been [m]."""
 
 
 class Viewer:
@@ -78,41 +57,28 @@ class Viewer:
         """
         if not 1 <= len(actors) <= MOST:
             raise ValueError(f"One to {MOST} motions can be looked at together; got {len(actors)}.")
-        try:
-            import viser
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("Looking needs viser: pip install 'myotrack[view]'.") from error
         self.duration = max(actor.duration for actor in actors)
         """Of the longest [s]."""
         self.time, self.playing, self.speed = 0.0, False, 1.0
         self._drawn: float | None = None
         self._last = math.nan
-        self._viser = viser
-        with contextlib.redirect_stdout(io.StringIO()):  # It prints a banner.
-            self._server = viser.ViserServer(host=host, port=port, label="myotrack", verbose=False)
-        self._server.scene.set_up_direction("+z")
-        # Cameras stay, and the world moves under them, so that a slow page does not fall behind.
-        self._world = self._server.scene.add_frame(WORLD, show_axes=False)
-        self._server.scene.add_grid(
-            f"{WORLD}/floor", infinite_grid=True, cell_size=0.25, section_size=1.0, fade_distance=12.0
-        )
+        self._server, self._world = open_page(host, port)
         self._first = actors[0]
         self._controls(actors)
         skeletons: dict[str, Skeleton] = {}
-        self._parts: list[_Part] = []
+        self._parts: list[_Shown] = []
         for number, actor in enumerate(actors):
             if actor.anatomy.hash not in skeletons:
                 skeletons[actor.anatomy.hash] = Skeleton(actor.anatomy)
             aside = _aside(actors[0]) * ASIDE * (number - (len(actors) - 1) / 2)
-            self._parts.append(self._staged(number, _Part(actor, skeletons[actor.anatomy.hash], aside)))
-        self._server.on_client_connect(lambda client: self._greet(client))
+            self._parts.append(self._staged(number, _Shown(actor, skeletons[actor.anatomy.hash], aside)))
+        self._server.on_client_connect(lambda client: look(client, actors[0].anatomy.free, _ahead(actors[0])))
         self.show(0.0)
 
     @property
     def address(self) -> str:
         """Where the page is."""
-        host = self._server.get_host()
-        return f"http://{'localhost' if host in (HOST, '0.0.0.0') else host}:{self._server.get_port()}"
+        return address_of(self._server)
 
     def serve(self, until: Callable[[], bool] | None = None) -> None:
         """Answer the page until interrupted, or until told otherwise."""
@@ -179,39 +145,20 @@ class Viewer:
             raise KeyError(f"The body has no muscle '{muscle}'.")
         self._muscle.value = muscle
 
-    def _staged(self, number: int, part: _Part) -> _Part:
+    def _staged(self, number: int, part: _Shown) -> _Shown:
         """Put a motion's shapes on the stage."""
-        scene, skeleton, base = self._server.scene, part.skeleton, f"{WORLD}/{number} {part.actor.name}"
-        first = skeleton.instant(part.actor.qpos[0])
-        for bone in skeleton.bones:
-            mesh = {"vertices": bone.vertices.astype(np.float32), "faces": bone.faces.astype(np.uint32)}
-            handle = scene.add_mesh_simple(f"{base}/bones/{bone.segment}", **mesh, color=BONE, flat_shading=False)
-            part.segments.append((bone.segment, handle))
-            if part.actor.ghost is not None:
-                ghost = scene.add_mesh_simple(
-                    f"{base}/reference/{bone.segment}", **mesh, color=GHOST, opacity=GHOST_OPACITY, cast_shadow=False
-                )
-                part.shadows.append((bone.segment, ghost))
-        middle, turn, size = tubes(first.tube, skeleton.radius)
-        vertices, faces = cylinder()
-        part.muscles = scene.add_batched_meshes_simple(
-            f"{base}/muscles", vertices, faces, turn.astype(np.float32), (middle + part.shift).astype(np.float32),
-            batched_scales=size.astype(np.float32), batched_colors=self._colours(part, 0, first.length), lod="off",
+        actor, first = part.actor, part.skeleton.instant(part.actor.qpos[0])
+        feet = 0 if actor.force_w is None else actor.force_w.shape[1]
+        part.stand(
+            self._server.scene, f"{WORLD}/{number} {actor.name}", actor.qpos[0], self._colours(part, 0, first.length),
+            actor.ghost is not None, feet,
         )  # fmt: skip
         part.muscles.on_click(lambda event: self._clicked(part, event))
-        if part.actor.force_w is not None:
-            feet = part.actor.force_w.shape[1]
-            part.forces = scene.add_arrows(
-                f"{base}/forces", np.zeros((feet, 2, 3), np.float32), ARROW,
-                shaft_radius=0.012, head_radius=0.03, head_length=0.06,
-            )  # fmt: skip
         return part
 
     def _controls(self, actors: Sequence[Actor]) -> None:
         """The panel."""
         gui, actor = self._server.gui, self._first
-        gui.configure_theme(show_logo=False, show_share_button=False)
-        gui.main_panel.dock_right()
         gui.set_panel_label(" · ".join(each.name for each in actors))
         self._button = gui.add_button("Play")
         self._button.on_click(lambda event: self.play(not self.playing))
@@ -233,10 +180,11 @@ class Viewer:
             self._bones.on_update(lambda event: self._visible())
             self._ghosts = gui.add_checkbox("reference", True, visible=any(each.ghost is not None for each in actors))
             self._ghosts.on_update(lambda event: self._visible())
-            self._arrows = gui.add_checkbox(
-                "forces of the ground", True, visible=any(each.force_w is not None for each in actors)
-            )
+            forces = any(each.force_w is not None for each in actors)
+            self._arrows = gui.add_checkbox("forces of the ground", True, visible=forces)
             self._arrows.on_update(lambda event: self._visible())
+            self._patches = gui.add_checkbox("centres of pressure", True, visible=forces)
+            self._patches.on_update(lambda event: self._visible())
         with gui.add_folder("Muscle"):
             self._muscle = gui.add_dropdown("name", _by_activity(actor), hint="Or click on a muscle.")
             self._muscle.on_update(lambda event: self._plot())
@@ -244,45 +192,19 @@ class Viewer:
             self._curve: Any = None
         self._plot()
 
-    def _greet(self, client: Any) -> None:
-        """Let a new page look at the first body from the side."""
-        actor = self._first
-        centre = np.array([0.0, 0.0, 0.95 if actor.anatomy.free else 1.2])
-        distance = 3.1 if actor.anatomy.free else 2.0
-        client.camera.fov = FIELD_OF_VIEW
-        client.camera.up_direction = (0.0, 0.0, 1.0)
-        client.camera.position = tuple(centre + distance * (0.9 * _aside(actor) + 0.35 * _ahead(actor)) + [0, 0, 0.25])
-        client.camera.look_at = tuple(centre)
+    def _draw(self, part: _Shown, frame: int) -> None:
+        actor = part.actor
+        ghost = None if actor.ghost is None else actor.ghost[frame]
+        length = part.skeleton.instant(actor.qpos[frame]).length if self._colouring.value == "length" else None
+        part.draw(actor.qpos[frame], ghost, actor.ground(frame), self._colours(part, frame, length))
 
-    def _draw(self, part: _Part, frame: int) -> None:
-        actor, skeleton = part.actor, part.skeleton
-        if part.shadows and actor.ghost is not None:
-            there = skeleton.instant(actor.ghost[frame])
-            for segment, handle in part.shadows:
-                handle.position, handle.wxyz = there.position[segment] + part.shift, there.quaternion[segment]
-        here = skeleton.instant(actor.qpos[frame])
-        for segment, handle in part.segments:
-            handle.position, handle.wxyz = here.position[segment] + part.shift, here.quaternion[segment]
-        middle, turn, size = tubes(here.tube, skeleton.radius)
-        part.muscles.batched_positions = (middle + part.shift).astype(np.float32)
-        part.muscles.batched_wxyzs = turn.astype(np.float32)
-        part.muscles.batched_scales = size.astype(np.float32)
-        part.muscles.batched_colors = self._colours(part, frame, here.length)
-        if part.forces is not None and actor.force_w is not None and actor.cop_w is not None:
-            weight = body_weight(actor.anatomy)
-            foot = actor.cop_w[frame] + part.shift
-            tip = foot + PER_WEIGHT * actor.force_w[frame] / weight
-            points = np.stack([foot, tip], axis=1)
-            points[np.linalg.norm(tip - foot, axis=1) < LEAST] = NOWHERE
-            part.forces.points = points.astype(np.float32)
-
-    def _colours(self, part: _Part, frame: int, length: np.ndarray) -> np.ndarray:
-        """Of every piece of every muscle, 0 to 255."""
+    def _colours(self, part: _Shown, frame: int, length: np.ndarray | None) -> Float[np.ndarray, "muscle 3"]:
+        """Of every muscle, 0 to 255."""
         chosen = self._colouring.value
         level = getattr(part.actor, chosen, None) if chosen != "length" else None
         if level is not None:
             share, low, high = brightness(level[frame])[:, None], RELAXED[:3], WORKING[:3]
-        elif chosen == "length":
+        elif length is not None and chosen == "length":
             if part.span is None:
                 seen = [part.skeleton.instant(qpos).length for qpos in part.actor.qpos[::5]]
                 part.span = np.min(seen, axis=0), np.max(seen, axis=0)
@@ -290,17 +212,18 @@ class Viewer:
             share = ((length - least) / np.maximum(most - least, 1e-6)).clip(0, 1)[:, None]
             low, high = SHORT, LONG
         else:
-            share, low, high = np.zeros((len(length), 1)), RELAXED[:3], WORKING[:3]
-        colour = 255 * (low + share * (high - low))
-        return colour[part.skeleton.muscle].astype(np.uint8)
+            share, low, high = np.zeros((len(part.actor.anatomy.muscles), 1)), RELAXED[:3], WORKING[:3]
+        return 255 * (low + share * (high - low))
 
-    def _clicked(self, part: _Part, event: Any) -> None:
+    def _clicked(self, part: _Shown, event: Any) -> None:
         if event.instance_index is not None:
             self.choose(part.actor.anatomy.muscle_names[part.skeleton.muscle[event.instance_index]])
 
     def _plot(self) -> None:
         """The chosen muscle over time."""
-        actor, uplot = self._first, self._viser.uplot
+        from viser import uplot
+
+        actor = self._first
         muscle = actor.anatomy.muscles[actor.anatomy.muscle_names.index(self._muscle.value)]
         self._told.content = f"{muscle.group}, {muscle.side} · {muscle.peak_force:.0f} N"
         if actor.activation is None:
@@ -338,12 +261,7 @@ class Viewer:
 
     def _visible(self) -> None:
         for part in self._parts:
-            for _, handle in part.segments:
-                handle.visible = self._bones.value
-            for _, handle in part.shadows:
-                handle.visible = self._ghosts.value
-            if part.forces is not None:
-                part.forces.visible = self._arrows.value
+            part.show(self._bones.value, self._ghosts.value, self._arrows.value, self._patches.value)
 
     def _follow_body(self) -> None:
         """Move the world so that the first body stays where cameras look."""
@@ -353,18 +271,6 @@ class Viewer:
             frame = min(round(self.time * actor.rate), actor.frames - 1)
             away[:2] = actor.qpos[frame, :2]
         self._world.position = tuple(-away)
-
-
-def cylinder(sides: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Corners and faces of a tube of radius 1 from z = -1/2 to 1/2, open at its ends."""
-    angle = 2 * np.pi * np.arange(sides) / sides
-    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    low, high = (np.column_stack([ring, np.full(sides, z)]) for z in (-0.5, 0.5))
-    here, after = np.arange(sides), (np.arange(sides) + 1) % sides
-    faces = np.concatenate(
-        [np.stack([here, after, here + sides], axis=1), np.stack([after, after + sides, here + sides], axis=1)]
-    )
-    return np.concatenate([low, high]).astype(np.float32), faces.astype(np.uint32)
 
 
 def _ahead(actor: Actor) -> Float[np.ndarray, "3"]:

@@ -1,7 +1,7 @@
 """Pictures and short films of a body: bones, muscles coloured by activation, landmarks if asked for."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from myotrack.anatomy.bones import with_bones
+from myotrack.anatomy.bones import GRID, with_bones
 from myotrack.anatomy.model import Anatomy, published_file
 from myotrack.simulate.state import BodyState
 
@@ -51,6 +51,8 @@ class Painter:
         landmarks: bool = False,
         quick: bool = False,
         colours: tuple[np.ndarray, np.ndarray] = (RESTING_COLOUR, ACTIVE_COLOUR),
+        stage: bool = False,
+        radius: Float[np.ndarray, "muscle"] | None = None,
     ) -> None:
         """Prepare a renderer.
 
@@ -63,6 +65,8 @@ class Painter:
             quick: For films: bones with details of a few millimetres, muscles with ten sides. Measured: 0.07 s for a
                 picture of 640 x 480 of the full body in software on two cores, instead of 0.4 s.
             colours: Of a muscle without and with full activation (red, green, blue, opacity).
+            stage: Draw lines on the floor, half a metre apart.
+            radius: Of every muscle's tube [m]; all the same if not given.
 
         Raises:
             OSError: No way to render off screen; the message says what to install.
@@ -79,12 +83,19 @@ class Painter:
         self._data = mujoco.MjData(self._model)
         self._colours = colours
         self._tendons = self._model.actuator_trnid[:, 0]
-        self._camera = camera or Camera(distance=2.6 if anatomy.free else 1.5)
+        self.camera = camera or Camera(distance=2.6 if anatomy.free else 1.5)
+        """May be changed between two pictures."""
         if quick:
             # Whichever way a film looks, light falls as it does on a body that is seen as usual.
-            turn = np.radians(self._camera.azimuth_deg - Camera.azimuth_deg)
+            turn = np.radians(self.camera.azimuth_deg - Camera.azimuth_deg)
             cos, sin = np.cos(turn), np.sin(turn)
             self._model.light_dir[:] = self._model.light_dir @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+        if stage:
+            floor = self._model.geom("floor").id
+            self._model.geom_matid[floor] = self._model.material(GRID).id
+            self._model.material(GRID).emission = 0.22  # Tuned: nearly white where light falls, and not whiter.
+        if radius is not None:
+            self._model.tendon_width[self._tendons] = radius
         self._options = mujoco.MjvOption()
         self._options.geomgroup[_SKIN_GROUP] = self._options.geomgroup[_WRAP_GROUP] = 0
         self._options.sitegroup[:] = 0
@@ -104,6 +115,7 @@ class Painter:
         activation: Float[np.ndarray, "muscle"],
         dots: Float[np.ndarray, "dot 3"] | None = None,
         look_at: Float[np.ndarray, "3"] | None = None,
+        add: Callable[[mujoco.MjvScene], None] | None = None,
     ) -> Image:
         """One picture of a posture, its muscles coloured by activation.
 
@@ -112,6 +124,7 @@ class Painter:
             activation: Of the muscles, in [0, 1].
             dots: Places to mark, such as where landmarks should be [m].
             look_at: The middle of the picture [m]; the body's centre if not given.
+            add: Puts further things into the scene, after the body.
         """
         self._data.qpos[:] = qpos
         place(self._model, self._data)
@@ -119,14 +132,16 @@ class Painter:
         resting, active = self._colours
         self._model.tendon_rgba[self._tendons] = resting + share * (active - resting)
         view = mujoco.MjvCamera()
-        view.azimuth, view.elevation = self._camera.azimuth_deg, self._camera.elevation_deg
-        view.distance = self._camera.distance
+        view.azimuth, view.elevation = self.camera.azimuth_deg, self.camera.elevation_deg
+        view.distance = self.camera.distance
         view.lookat[:] = self._data.subtree_com[0] if look_at is None else look_at
-        if self._camera.height is not None:
-            view.lookat[2] = self._camera.height
+        if self.camera.height is not None:
+            view.lookat[2] = self.camera.height
         self._renderer.update_scene(self._data, view, self._options)
         if dots is not None:
             self._add_dots(dots)
+        if add is not None:
+            add(self._renderer.scene)
         return self._renderer.render()
 
     def paint_world(self, body: BodyState, world: int = 0) -> Image:
@@ -141,6 +156,11 @@ class Painter:
             kind = mujoco.mjtGeom.mjGEOM_SPHERE.value
             mujoco.mjv_initGeom(geom, kind, size, place.astype(np.float64), np.eye(3).ravel(), DOT_COLOUR)
             scene.ngeom += 1
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """What is drawn, for whoever adds to the scene; not to be changed."""
+        return self._model
 
     def close(self) -> None:
         """Free the renderer."""

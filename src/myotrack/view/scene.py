@@ -9,16 +9,27 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from myotrack.anatomy.bones import with_bones
 from myotrack.anatomy.model import Anatomy, published_file
 from myotrack.clips.clip import RATE, Clip
+from myotrack.validate.tracking import body_weight
 from myotrack.validate.trials import Trial
 from myotrack.view.picture import coarsen, place
 
 THICKEST, THINNEST = 0.0065, 0.0025
 """Radius of the strongest and the weakest muscle [m]; between them it goes with the root of the peak force."""
+PER_WEIGHT = 1.0
+"""Length of the arrow of a force that bears the whole body [m]."""
+PATCH = 0.10
+"""Radius of the patch of a force that bears the whole body [m]; its area goes with the force."""
+LIGHT, HEAVY = np.array([1.0, 0.80, 0.25]), np.array([0.80, 0.10, 0.35])
+"""Colours of patches without force and with `HEAVIEST`: yellow, and crimson."""
+HEAVIEST = 1.5
+"""Force of the darkest patch over the body's weight. Tuned: more than a walking foot bears."""
+LEAST = 0.01
+"""A foot that bears less than this share of the body has neither arrow nor patch."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,12 @@ class Actor:
     def duration(self) -> float:
         """From the first to the last frame [s]."""
         return (self.frames - 1) / self.rate
+
+    def ground(self, frame: int) -> "Ground | None":
+        """What the floor does at a frame; None if that is not known."""
+        if self.force_w is None or self.cop_w is None:
+            return None
+        return Ground.of(self.force_w[frame], self.cop_w[frame], body_weight(self.anatomy))
 
     @classmethod
     def of_trial(cls, trial: Trial, anatomy: Anatomy) -> "Actor":
@@ -81,6 +98,32 @@ class Actor:
         """
         clip.check(anatomy)
         return cls(clip.name, anatomy, RATE, anatomy.couplings.qpos(clip.pos.double()).numpy())
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Forces of the floor as things to draw, of the feet that bear something."""
+
+    foot: Float[np.ndarray, "foot 3"]
+    """Centres of pressure [m]."""
+    tip: Float[np.ndarray, "foot 3"]
+    """Where their arrows end [m]."""
+    radius: Float[np.ndarray, "foot"]
+    """Of their patches [m]."""
+    colour: Float[np.ndarray, "foot 3"]
+    """Of their patches (red, green, blue)."""
+    bears: Bool[np.ndarray, "foot"]
+    """Which feet are to be seen; the others have no size."""
+
+    @classmethod
+    def of(cls, force_w: Float[np.ndarray, "foot 3"], cop_w: Float[np.ndarray, "foot 3"], weight: float) -> "Ground":
+        """From forces [N], the places where they act [m], and the body's weight [N]."""
+        share = np.linalg.norm(force_w, axis=1) / weight
+        bears = share > LEAST
+        share, force = np.where(bears, share, 0.0), np.where(bears[:, None], force_w, 0.0)
+        dark = np.clip(share / HEAVIEST, 0.0, 1.0)[:, None]
+        tip = cop_w + PER_WEIGHT * force / weight
+        return cls(cop_w, tip, PATCH * np.sqrt(share), LIGHT + dark * (HEAVY - LIGHT), bears)
 
 
 @dataclass(frozen=True)
@@ -132,9 +175,7 @@ class Skeleton:
         self._first = np.concatenate([[0], np.cumsum(self._room)])
         self.muscle = np.repeat(np.arange(len(tendons)), self._room)
         """Whose each piece is."""
-        peak = np.abs(np.array([muscle.peak_force for muscle in anatomy.muscles]))
-        size = np.sqrt(peak / peak.max())
-        self.radius = (THINNEST + (THICKEST - THINNEST) * size)[self.muscle]
+        self.radius = thickness(anatomy)[self.muscle]
         """Of each piece [m]."""
         self._tendons = tendons
 
@@ -154,6 +195,12 @@ class Skeleton:
             pieces = np.stack([path[:-1], path[1:]], axis=1)[whole][: self._room[muscle]]
             tube[self._first[muscle] : self._first[muscle] + len(pieces)] = pieces
         return Instant(data.xpos.copy(), data.xquat.copy(), tube, data.ten_length[self._tendons].copy())
+
+
+def thickness(anatomy: Anatomy) -> Float[np.ndarray, "muscle"]:
+    """Radius of the tube that a muscle is drawn as [m]; the stronger, the thicker."""
+    peak = np.abs(np.array([muscle.peak_force for muscle in anatomy.muscles]))
+    return THINNEST + (THICKEST - THINNEST) * np.sqrt(peak / peak.max())
 
 
 def tubes(

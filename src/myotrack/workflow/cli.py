@@ -271,6 +271,12 @@ class ViewCommand:
     Try `myotrack view walk`, then a run: `myotrack steer walk --out runs/walk` and `myotrack view runs/walk`. Several
     motions walk side by side. The page is answered to this machine alone, and needs no network.
     Needs `pip install 'myotrack[view]'`.
+
+    `myotrack view runs/walk --video walk.mp4` writes a video instead, and needs neither browser nor viser: 1080 lines,
+    the reference as a ghost (or `--beside`), muscles coloured by activation, and the forces of the ground.
+
+    `myotrack view runs/walk --live` does not show what was recorded but lets the run's policy move the body now: push
+    its pelvis or a hand with so many newtons, and see whether it keeps following its clip.
     """
 
     motions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_CLIP [...]")]
@@ -283,6 +289,20 @@ class ViewCommand:
     """Of the page; the next free one is taken if it is in use."""
     browser: bool = True
     """Open the page."""
+    video: Path | None = None
+    """Write an MP4 of one motion instead of showing it in a browser."""
+    height: int = 1080
+    """Lines of the video; it is 16 / 9 as wide."""
+    rate: Literal[30, 60] = 30
+    """Images per second of the video."""
+    beside: bool = False
+    """Put the reference a metre aside in the video, instead of as a ghost where it should be."""
+    patches: bool = True
+    """Draw discs in the video where feet press the floor; the page has a switch for them."""
+    live: bool = False
+    """Let the policy of a run, or one that comes with myotrack, move the body now; the page has buttons to push it."""
+    clips: Path | None = None
+    """What the policy may follow with --live, a folder or a file; its own clips if not given."""
 
     def run(self) -> int:
         """Show until interrupted."""

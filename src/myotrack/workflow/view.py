@@ -1,5 +1,6 @@
-"""`myotrack view`: motions in a local web page."""
+"""`myotrack view`: motions in a local web page, or in a video."""
 
+import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +12,32 @@ from myotrack.clips.builtin import BUILTINS, builtin
 from myotrack.validate import trials
 from myotrack.view.live import MOST, Viewer
 from myotrack.view.scene import Actor
+from myotrack.view.video import VideoSettings, write_video
 from myotrack.workflow.output import errors
 from myotrack.workflow.run import EXPERIMENT, open_run
+from myotrack.workflow.steer import progress
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import ViewCommand
 
 
 def view(command: "ViewCommand") -> int:
-    """Show motions until interrupted."""
+    """Show motions until interrupted, or write a video of one, or let a policy move a body."""
+    if command.live:
+        from myotrack.workflow.perform import perform
+
+        if command.video is not None:
+            raise ValueError("A video shows what was recorded; make it without --live, after `myotrack validate`.")
+        return perform(command)
+    if command.clips is not None:
+        raise ValueError("--clips says what a policy follows with --live; to look at a clip, name its file.")
+    if command.beside and command.video is None:
+        raise ValueError("--beside is for videos; add --video FILE.mp4, or name two motions to see them side by side.")
     actors = [actor for name in command.motions for actor in actors_of(name, command.trial)]
     if len(actors) > MOST:
         raise ValueError(f"{len(actors)} motions are too many to look at together; name {MOST} at most.")
+    if command.video is not None:
+        return _film(command, actors)
     viewer = Viewer(actors, command.host, command.port)
     try:
         print(f"{', '.join(actor.name for actor in actors)}: {viewer.address}\nCtrl-C ends it.", flush=True)
@@ -34,6 +49,29 @@ def view(command: "ViewCommand") -> int:
         pass
     finally:
         viewer.close()
+    return 0
+
+
+def _film(command: "ViewCommand", actors: list[Actor]) -> int:
+    """Write the video, and say what it took."""
+    assert command.video is not None
+    if len(actors) != 1:
+        raise ValueError(f"A video shows one motion; got {', '.join(actor.name for actor in actors) or 'none'}.")
+    settings = VideoSettings(command.height, command.rate, command.beside, command.patches)
+    begin, images = time.perf_counter(), 0
+    with progress() as tell:
+
+        def drawn(done: int, total: int) -> None:
+            nonlocal images
+            images = total
+            tell("drawing", done, total)
+
+        path = write_video(command.video, actors[0], settings, drawn)
+    took = time.perf_counter() - begin
+    print(
+        f"{path}: {images} images of {settings.width} x {settings.height}, {images / settings.rate:.2f} s, "
+        f"{path.stat().st_size / 1e6:.1f} MB; {took:.0f} s at work, {images / took:.1f} images per second."
+    )
     return 0
 
 
