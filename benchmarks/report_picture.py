@@ -1,10 +1,12 @@
-"""Draw the picture of a report in the README.  Usage: python benchmarks/report_picture.py [--run runs/demo]
+"""Draw the pictures of a report for the documents.  Usage: python benchmarks/report_picture.py [--run runs/walk-02_01]
 
-Needs Chromium (Debian package `chromium`) and a run of `myotrack demo`; shows the head of its second trial as a browser
-does, with a still in the place of the film.
+Needs Chromium (Debian package `chromium`) and a run whose page shows a body on its own feet, as that of `myotrack
+validate walk-02_01 --clips CLIPS/02_01.npz`. Shows the head of the page, and some of what stands beside people, with a
+still in the place of the film.
 """
 
 import base64
+import io
 import re
 import shutil
 import subprocess
@@ -15,46 +17,71 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import tyro
+from PIL import Image
 
-WIDTH, HEIGHT = 1180, 1600
-SECOND = 1.9
+WIDTH = 1280
+SECOND = 1.4
 """Of the film that is shown [s]."""
-ONLY = (
-    "<style>header, h2.first, .wide, #reading, #reading ~ *, figure ~ *, section:not(#{anchor}) {{ display: none; }} "
-    "main {{ padding-bottom: 8px; }} section h2 {{ border: 0; margin-top: 0; padding-top: 0; }}</style>"
+COLOURS = 160
+"""Of a picture, which is mostly paper."""
+ALWAYS = "section.trial ~ *, .people ~ *, .find { display: none; } main { padding-bottom: 0; } "
+HEAD = "figure:not(.angles), .people h3:has(+ figure:not(.angles)) { display: none; }"
+PEOPLE = (
+    "nav, header, .trial > h2, .summary, .people > p, .people > .part, .people > figure:not(.cycle-moments, .muscles), "
+    ".people > h3:has(+ figure:not(.cycle-moments, .muscles)), .block:nth-child(n+18) { display: none !important; } "
+    ".page { display: block !important; max-width: 1180px !important; } main { padding-top: 0; } "
+    "section { border: 0 !important; margin: 0 !important; }"
 )
+SHOTS = {"report": (HEAD, 2100), "report_people": (PEOPLE, 2000)}
+"""Name of a picture, what it leaves out, and its height at most."""
 
 
-def main(run: Path = Path("runs/demo"), trial: str = "walk", out: Path = Path("docs/figures/report.png")) -> None:
-    """Photograph the head of one trial."""
+def main(run: Path = Path("runs/walk-02_01"), out: Path = Path("docs/figures")) -> None:
+    """Photograph parts of a page."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         sys.exit("There is no Chromium here; install it, for instance with `apt-get install chromium`.")
     if not (run / "report.html").is_file():
-        sys.exit(f"There is no report in {run}; make one with `myotrack demo --out {run}`.")
-    page = (run / "report.html").read_text(encoding="utf-8")
-    section = page[page.index(f'<section id="trial-{trial}">') :]
-    film = re.search(r'src="data:video/mp4;base64,([^"]+)"', section)
-    with tempfile.TemporaryDirectory() as folder:
-        if film is not None:
+        sys.exit(f"There is no report in {run}; make one with `myotrack validate` or `myotrack report`.")
+    page = with_still((run / "report.html").read_text(encoding="utf-8"))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, (only, height) in SHOTS.items():
+        picture = photograph(browser, page.replace("</head>", f"<style>{ALWAYS}{only}</style></head>"), height)
+        # Paper below the last line is cut off.
+        used = np.flatnonzero((picture != picture[-1, 0]).any(axis=(1, 2)))
+        picture = picture[: min(int(used[-1]) + 28, len(picture))]
+        Image.fromarray(picture).quantize(COLOURS, dither=Image.Dither.NONE).save(out / f"{name}.png", optimize=True)
+        print(out / f"{name}.png")
+
+
+def with_still(page: str) -> str:
+    """The page with an image in place of each film."""
+
+    def still(found: re.Match[str]) -> str:
+        film = re.search(r'src="data:video/mp4;base64,([^"]+)"', found[0])
+        assert film is not None
+        with tempfile.TemporaryDirectory() as folder:
             Path(folder, "film.mp4").write_bytes(base64.b64decode(film[1]))
-            still = imageio.imread(Path(folder, "film.mp4"))[round(30 * SECOND)]
-            content = base64.b64encode(imageio.imwrite("<bytes>", still, extension=".png")).decode()
-            image = f'<img style="display:block;border-radius:6px" src="data:image/png;base64,{content}">'
-            page = page.replace(section, re.sub(r"<video.*?</video>", image, section, count=1, flags=re.DOTALL))
-        page = page.replace("</head>", ONLY.format(anchor=f"trial-{trial}") + "</head>")
+            images = imageio.imread(Path(folder, "film.mp4"))
+        stream = io.BytesIO()
+        Image.fromarray(images[min(round(30 * SECOND), len(images) - 1)]).save(stream, "PNG")
+        content = base64.b64encode(stream.getvalue()).decode()
+        return f'<img style="display:block;border-radius:8px" src="data:image/png;base64,{content}">'
+
+    return re.sub(r"<video.*?</video>", still, page, flags=re.DOTALL)
+
+
+def photograph(browser: str, page: str, height: int) -> np.ndarray:
+    """A page as a browser shows it."""
+    with tempfile.TemporaryDirectory() as folder:
         Path(folder, "page.html").write_text(page, encoding="utf-8")
         shot = Path(folder, "shot.png")
         subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={shot}",
-             f"--window-size={WIDTH},{HEIGHT}", Path(folder, "page.html").as_uri()],
+             f"--window-size={WIDTH},{height}", Path(folder, "page.html").as_uri()],
             check=True, capture_output=True, timeout=120,
         )  # fmt: skip
-        picture = imageio.imread(shot)[..., :3]
-    used = np.flatnonzero((picture < 250).any(axis=(1, 2)))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    imageio.imwrite(out, picture[: min(int(used[-1]) + 24, len(picture))])
-    print(out)
+        return imageio.imread(shot)[..., :3]
 
 
 if __name__ == "__main__":

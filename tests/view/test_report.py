@@ -14,10 +14,15 @@ from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.trials import MEAN, SAMPLED
 from myotrack.view.figures import activation_map, pictures
 from myotrack.view.film import HEIGHT, LARGEST, Shot, film, frames_shown
-from myotrack.view.report import Shown, report, summary
+from myotrack.view.report import report
+from myotrack.view.section import Shown
+from myotrack.view.stills import stills
+from myotrack.view.words import summary
 from tests.validate.policies import bent, policy
 from tests.validate.rollouts import busy, perfect
 
+SVG = "http://www.w3.org/2000/svg"
+"""A name, not an address."""
 VOID = {"meta", "link", "br", "hr", "img", "input", "source"}
 
 
@@ -73,7 +78,9 @@ def test_the_page_is_whole_and_loads_nothing_from_elsewhere(arms: Anatomy, full:
     reader = parsed(page)
     assert reader.loads and all(address.startswith(("data:", "#")) for address in reader.loads)
     assert {link.removeprefix("#") for link in reader.links} <= reader.anchors
-    assert not re.search(r"url\((?!#)", page) and "@import" not in page and "<script" not in page
+    assert not re.search(r"url\((?!#)", page) and "@import" not in page
+    (script,) = re.findall(r"<script[^>]*>", page)
+    assert script == "<script>" and "fetch(" not in page and "http" not in page.split("<script>")[1].replace(SVG, "")
     text = "".join(reader.words)
     for words in ("Arms & legs", "wave", "walk", "myotrack steer <reach>", arms.hash, "dropped 6 frames", "a.bvh"):
         assert words in text, words
@@ -92,7 +99,7 @@ def test_every_number_of_the_scorecard_stands_on_the_page_with_its_meaning(full:
 def test_a_policy_is_shown_by_its_groups_with_intervals_and_thresholds(
     arms: Anatomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("myotrack.view.report.pictures", lambda *_: [])
+    monkeypatch.setattr("myotrack.view.section.pictures", lambda *_: [])
     trials = [
         bent(policy(arms, name=f"{group} {k}", group=group, acting=acting, seed=seed), 0.02 * k + 0.1 * seed)
         for group in ("learnt clips", "held-out clips")
@@ -120,26 +127,28 @@ def test_a_policy_is_shown_by_its_groups_with_intervals_and_thresholds(
 def test_many_motions_of_a_policy_are_rows_that_lead_to_their_parts(
     arms: Anatomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("myotrack.view.report.pictures", lambda *_: [])
+    monkeypatch.setattr("myotrack.view.section.pictures", lambda *_: [])
     shown = [Shown(policy(arms, name=f"clip {k}", group="held-out clips"), arms) for k in range(14)]
     reader = parsed(page_of(*shown))
     assert [link for link in reader.links if "trial-clip" in link] == [f"#{each.anchor}" for each in shown]
+    assert reader.links.index("#motions") < reader.links.index("#reading")
     assert {each.anchor for each in shown} <= reader.anchors
     few = parsed(page_of(*shown[:2]))
-    assert len([link for link in few.links if "trial-clip" in link]) == 4  # At the head of the page and in the table.
+    assert [few.links.count(f"#{each.anchor}") for each in shown[:2]] == [2, 2]  # In the contents and in the table.
+    assert {f"{each.anchor}-time" for each in shown[:2]} <= few.anchors
 
 
 def test_two_trials_of_a_clip_have_names_and_places_of_their_own(arms: Anatomy) -> None:
     page = page_of(*[Shown(policy(arms, acting=SAMPLED, seed=seed), arms) for seed in (0, 1)])
     text = "".join(parsed(page).words)
     assert "reach, sampled actions, seed 0" in text and "reach, sampled actions, seed 1" in text
-    assert len(set(re.findall(r'<section id="([^"]+)"', page))) == 2
+    assert len(set(re.findall(r'<section class="trial" id="([^"]+)"', page))) == 2
 
 
 def test_a_policy_and_muscle_control_stand_on_one_page(arms: Anatomy) -> None:
     page = page_of(Shown(policy(arms, name="learnt"), arms), Shown(busy(arms), arms))
     text = "".join(parsed(page).words)
-    assert "Every motion" in text and "missed moment, RMS" in text
+    assert "Scorecard of single motions" in text and "missed moment, RMS" in text
     assert page.count("Joint moments</h3>") == 1  # Nobody asks a policy for moments.
 
 
@@ -154,11 +163,11 @@ def test_there_is_a_figure_for_whatever_a_trial_holds(arms: Anatomy, full: Anato
     def names(trial, anatomy: Anatomy) -> list[str]:
         return [picture.name for picture in pictures(trial, anatomy)]
 
-    assert names(busy(full), full) == ["activation", "emg", "angles", "moments", "errors", "ground"]
-    assert names(busy(arms), arms) == ["activation", "emg", "angles", "moments", "errors"]
-    assert names(replace(busy(arms), emg=None), arms) == ["activation", "angles", "moments", "errors"]
+    assert names(busy(full), full) == ["errors", "angles", "ground", "activation", "emg", "moments"]
+    assert names(busy(arms), arms) == ["errors", "angles", "activation", "emg", "moments"]
+    assert names(replace(busy(arms), emg=None), arms) == ["errors", "angles", "activation", "moments"]
     explained = replace(busy(arms), kind="static optimisation", excitation=None)
-    assert names(explained, arms) == ["activation", "emg", "angles", "moments"]
+    assert names(explained, arms) == ["angles", "activation", "emg", "moments"]
 
 
 def test_a_trial_that_ended_early_says_so_in_words(arms: Anatomy) -> None:
@@ -175,18 +184,19 @@ def test_help_from_outside_is_told_in_words(full: Anatomy) -> None:
 
 def test_the_map_lists_groups_in_the_order_of_the_anatomy_and_means_their_muscles(full: Anatomy) -> None:
     trial = busy(full)
-    figure = activation_map(trial, full).figure
-    right, left = figure.axes[0], figure.axes[1]
-    groups = [label.get_text() for label in right.get_yticklabels()]
+    drawn = activation_map(trial, full)
+    ((_, rows),) = drawn.blocks
+    groups = [row.label for row in rows]
     assert groups == [group for group in GROUPS if group in groups] and len(groups) == 27
     mine = [index for index, muscle in enumerate(full.muscles) if (muscle.group, muscle.side) == ("deltoid", "left")]
-    shown = np.asarray(left.images[0].get_array())[groups.index("deltoid")]
+    shown = rows[groups.index("deltoid")].values[drawn.columns.index("left")]
+    assert shown is not None
     np.testing.assert_allclose(shown, trial.activation[:, mine].mean(dim=1).numpy(), atol=1e-6)
 
 
 def test_a_name_from_a_stranger_cannot_put_markup_on_the_page(arms: Anatomy) -> None:
     page = page_of(Shown(replace(perfect(arms), name="<script>alert(1)</script>"), arms))
-    assert "<script" not in page
+    assert "<script>alert" not in page
     parsed(page)
 
 
@@ -214,3 +224,6 @@ def test_a_film_lasts_as_long_as_its_trial(arms: Anatomy, tmp_path: Path) -> Non
     images = imageio.imread(tmp_path / "film.mp4")
     assert len(images) == len(frames_shown(trial)) == 13 and told[-1] == (13, 13)
     assert len(content) < LARGEST and images.std() > 5
+    found = stills(content)
+    assert 3 <= len(found) <= 6 and all(image.startswith(b"\xff\xd8") for image in found)
+    assert stills(b"no film") == []

@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from myotrack.view.figures import GRID, INK, PALE, WIDTH, Picture
+from myotrack.view.plot import Key, Line, Panel, Picture
 
 CURVES = {
-    "reward": ("score", "score: reward per step", 1.0),
-    "error": ("landmark_error", "landmark error [mm]", 1000.0),
-    "lost": ("failed", "steps at which the body is lost [%]", 100.0),
+    "reward": ("score", "score: reward per step", 1.0, ""),
+    "error": ("landmark_error", "landmark error", 1000.0, "mm"),
+    "lost": ("failed", "steps at which the body is lost", 100.0, "%"),
 }
-"""Key of the log, title and factor of every panel."""
-COLOURS = ("#c0392b", "#2c5f8a", "#7a5195")
-"""Of the stages, in their order."""
+"""Key of the log, title, factor and unit of every panel."""
+COLOURS = ("own", "right", "left", "outside", "missed")
+"""Of the stages, in their order; the last is that of all further ones."""
 
 
 def learning_curve(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
@@ -28,31 +26,21 @@ def learning_curve(rows: Sequence[Mapping[str, Any]]) -> Picture | None:
     shown = {name: each for name, each in CURVES.items() if sum(each[0] in row for row in rows) > 1}
     if not shown:
         return None
-    figure = Figure(figsize=(WIDTH, 2.1))
-    FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(1, len(CURVES), left=0.045, right=0.99, top=0.84, bottom=0.14, wspace=0.2)
     stages = list(dict.fromkeys(str(row.get("stage", "")) for row in rows))
-    for column, (key, title, factor) in enumerate(shown.values()):
-        axes = figure.add_subplot(grid[0, column])
-        for stage, colour in zip(stages, COLOURS, strict=False):
-            mine = [row for row in rows if row.get("stage") == stage and key in row]
-            minutes = np.array([row["seconds"] for row in mine]) / 60
-            axes.plot(minutes, [factor * row[key] for row in mine], color=colour, linewidth=1.6, label=stage)
-        axes.set_title(title, fontsize=9, color=INK, loc="left", pad=4)
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value else "0 min")
-        axes.locator_params(nbins=5)
-        axes.tick_params(labelsize=8, colors=PALE, length=2, pad=2)
-        axes.grid(True, color=GRID, linewidth=0.7)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color("#c9ced6")
-        if key != "score":
-            axes.set_ylim(bottom=0)
-        if column == 0 and len(stages) > 1:
-            axes.legend(fontsize=8, frameon=False)
+    colours = {stage: COLOURS[min(number, len(COLOURS) - 1)] for number, stage in enumerate(stages)}
+    minutes = np.array([row["seconds"] for row in rows]) / 60
+    panels = []
+    for key, title, factor, unit in shown.values():
+        lines = []
+        for stage, colour in colours.items():
+            mine = [row.get("stage", "") == stage and key in row for row in rows]
+            values = [factor * row[key] if told else np.nan for row, told in zip(rows, mine, strict=True)]
+            lines.append(Line(colour, np.array(values, dtype=np.float64), label=stage or title))
+        panels.append(Panel(title, unit, minutes, lines, floor=key != "score"))
     last = rows[-1]
     words = (
         f"{last.get('steps_total', 0):,} control steps in {last['seconds'] / 60:.1f} minutes. Measured meanwhile, in "
         "worlds that begin anywhere in the motions: these errors are not those of the scorecard."
     )
-    return Picture("learning", "How it was learnt", words, figure)
+    keys = [Key(colour, stage) for stage, colour in colours.items()] if len(stages) > 1 else []
+    return Picture("learning", "How it was learnt", words, panels, keys, axis="minutes")

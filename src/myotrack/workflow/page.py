@@ -1,11 +1,15 @@
 """The page of a run: films and figures of its trials into report.html; `myotrack report`."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from myotrack.train.log import LOG, read_log
+from myotrack.validate.norms import Norm, NormError
+from myotrack.validate.portrait import WITHOUT_NORMS, norms_at, portrait
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.trials import Trial
 from myotrack.view.film import film
@@ -47,6 +51,7 @@ def write_page(run: Run, video: bool, tell: Callable[[str, int, int], None]) -> 
     """
     card = Scorecard.of(run.trials)
     shown, no_film = [], "" if video else NOT_WANTED
+    norms, no_norms = people()
     closely = looked_at([trial for trial, _ in run.trials], card)
     for trial, anatomy in run.trials:
         content = None
@@ -56,13 +61,26 @@ def write_page(run: Run, video: bool, tell: Callable[[str, int, int], None]) -> 
                 content = film(trial, anatomy, lambda done, total, what=what: tell(what, done, total))
             except OSError as error:
                 no_film = str(error)
-        shown.append(Shown(trial, anatomy, content, no_film or NOT_WANTED, trial.label in closely))
+        found = None
+        if trial.label in closely:
+            tell(f"setting {trial.name} beside people", 0, 0)
+            found = portrait(trial, anatomy, norms, no_norms)
+        shown.append(Shown(trial, anatomy, content, no_film or NOT_WANTED, trial.label in closely, found))
     tell("writing the report", 0, 0)
     card.save(run.folder / SCORECARD)
     title = str(run.experiment.get("title") or "A run")
     curve = learning_curve(read_log(run.folder / LOG))
     write_text(run.folder / REPORT, report(title, shown, card, _facts(run), curve))
     return not no_film, no_film
+
+
+def people() -> tuple[dict[str, Norm], str]:
+    """Norms of walking, and why there are none."""
+    folder = os.environ.get("MYOTRACK_DATA")
+    try:
+        return norms_at(Path(folder) if folder else None), WITHOUT_NORMS
+    except NormError as error:
+        return {}, str(error)
 
 
 def looked_at(trials: Sequence[Trial], card: Scorecard) -> set[str]:
@@ -86,6 +104,8 @@ def _facts(run: Run) -> dict[str, str]:
     hashes = dict.fromkeys(anatomy.hash for _, anatomy in run.trials)
     return {
         "command": str(about.get("command", "")),
+        **({"judged by": str(about["judged_by"])} if about.get("judged_by") else {}),
+        "again": "myotrack report RUN, where RUN is the folder of this page",
         "date": str(machine.get("date", "")),
         "body hash": ", ".join(hashes),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),

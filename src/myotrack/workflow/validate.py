@@ -33,6 +33,7 @@ from myotrack.workflow.policies import StoredPolicy, open_policy, shipped
 from myotrack.workflow.run import REPORT, Run, experiment_of, put_trials
 from myotrack.workflow.steer import progress
 from myotrack.workflow.train import SEED_FOLDER
+from myotrack.workflow.typed import command_line
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import ValidateCommand
@@ -150,7 +151,7 @@ def examine(
         groups.pop(LEARNT, None)
     found = judged(stored, stored.network(anatomy), anatomy, groups, how, tell)
     everything = [(trial, anatomy) for trial in found] + [(trial, trial.anatomy()) for trial in trials]
-    run = put_trials(folder, about, everything)
+    run = put_trials(folder, about | {"judged_by": command_line()}, everything)
     films, no_film = write_page(run, video, tell)
     return Run(folder, run.experiment | {"films": films, "no_film": no_film}, run.trials)
 
