@@ -96,7 +96,7 @@ def main(command: Command) -> None:
     full = Anatomy.load("full")
     try:
         if not (DATA / "rajagopal2016").is_dir():
-            raise ValueError(f"There is no recording in {data / 'rajagopal2016'}; let MYOTRACK_DATA name its folder.")
+            raise ValueError(f"There is no recording in {DATA / 'rajagopal2016'}; let MYOTRACK_DATA name its folder.")
         norms = read_norms(DATA / "normative")
         clip = command.only_clip(full)
         walkers = [performed(*each, full, clip) for each in zip(command.policies, COLOURS, strict=False)]
