@@ -194,6 +194,7 @@ def walk() -> Experiment:
         policy=replace(first.policy, std=0.2),
         ppo=None,
         imagine=ImagineSettings(),
+        minutes=15.0,
     )
 
 
