@@ -69,6 +69,7 @@ def lopsided() -> Experiment:
 WAYS: dict[str, Callable[[], Experiment]] = {
     "walk": walk,
     "torque": walk_torque,
+    "imagined": lambda: replace(walk(), ppo=None),
     "ppo": walk_ppo,
     "ppo-torque": lambda: with_task(walk_ppo(), action=Torque()),
     "ppo-direct": straight,
@@ -124,8 +125,9 @@ def main(command: Command) -> None:
 def learn_in(command: Command, experiment: Experiment, seed: int, folder: Path) -> None:
     """Learn, and keep what is known after every few minutes."""
     clips = replace(experiment.clips, builtin=(), judged=(), folder=command.clip)
-    # By the clock, learning may take longer, where the machine has other work.
-    experiment = replace(experiment, clips=clips, seed=seed, minutes=PATIENCE * command.minutes)
+    # By the clock, learning may take longer, where the machine has other work; what has two parts needs an idle one.
+    patience = PATIENCE if len(experiment.parts) == 1 else 1
+    experiment = replace(experiment, clips=clips, seed=seed, minutes=patience * command.minutes)
     kept, begun, told = folder / "kept", time.process_time(), 0
 
     def keep(now: Progress) -> None:

@@ -463,7 +463,7 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
         steps=4, first=4, memory=16, network=NetworkSettings(width=16, blocks=1), model_rows=8, model_steps=2,
         model_updates=1, warm_up=2, policy_rows=4, policy_steps=2, policy_updates=1,
     )  # fmt: skip
-    begun = replace(RECIPES["walk"](), policy=small, imagine=short, worlds=4, minutes=None, steps=48)
+    begun = replace(RECIPES["walk"](), policy=small, imagine=short, ppo=None, worlds=4, minutes=None, steps=48)
     assert learn(begun, tmp_path / "whole", quiet, quiet).how == "finished"
     half = replace(begun, steps=32)
     learn(half, tmp_path / "run", quiet, quiet)
@@ -473,6 +473,12 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
         assert torch.equal(run.tensors[name], value), name
     row = read_log(tmp_path / "run" / LOG)[-1]
     assert row["stage"] == "imagine" and row["imagined"] > 0 and row["model_joint_rates_last"] > 0
+    # Trial and error may come after it, and goes on from there.
+    tried = PPOSettings(steps=4, minibatches=2)
+    both = replace(begun, ppo=tried, clone_share=0.5, steps=96)
+    learn(both, tmp_path / "both", quiet, quiet)
+    stages = [row["stage"] for row in read_log(tmp_path / "both" / LOG)]
+    assert stages == sorted(stages) and set(stages) == {"imagine", "ppo"}
     # What follows is imagined, too, and begins with what is known.
     on = going_on(RECIPES["locomotion"](), tmp_path / "run", None)
     assert on.ppo is None and on.imagine == RECIPES["locomotion"]().imagine
@@ -487,9 +493,9 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
     assert [trial.name for trial, _ in run.trials] == ["walk"]
 
 
-def test_imagination_stands_alone() -> None:
-    with pytest.raises(ValueError, match="stands alone"):
-        replace(RECIPES["walk"](), ppo=PPOSettings())
+def test_what_is_cloned_is_not_imagined() -> None:
+    with pytest.raises(ValueError, match="not learnt in imagination, too"):
+        replace(RECIPES["walk"](), clone=SMALL)
 
 
 def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path) -> None:
@@ -497,7 +503,8 @@ def test_only_a_policy_that_asks_muscles_for_moments_is_distilled(tmp_path: Path
         distilling(RECIPES["distil"](), None, None)
     small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.3)
     steps = PPOSettings(steps=4, minibatches=2)
-    begun = replace(RECIPES["walk-torque"](), policy=small, ppo=steps, worlds=2, minutes=None, steps=8)
+    torque = replace(RECIPES["walk-torque"](), imagine=None)
+    begun = replace(torque, policy=small, ppo=steps, worlds=2, minutes=None, steps=8)
     learn(begun, tmp_path / "torque", quiet, quiet)
     assert read_log(tmp_path / "torque" / LOG)[-1]["activation"] < 0.2
     with pytest.raises(ValueError, match="moves joints without muscles"):

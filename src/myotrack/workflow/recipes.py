@@ -1,7 +1,7 @@
 """Recipes: what `myotrack train` learns, as values. A variant says only what is different.
 
 arms()                          both arms: built-in motions and a folder of clips, taught by muscle control
-walk()                          the whole body walks on its own feet: a model of it is learnt, and the policy inside it
+walk()                          the whole body walks on its own feet, by a learnt model of it, then by trial and error
 walk_ppo()                      the same by trial and error
 style()                         the same, paid for looking like the clips instead of for being where they are
 replace(arms(), worlds=128)     the same with more worlds
@@ -108,15 +108,15 @@ class Experiment:
     clone: CloneSettings | None = field(default_factory=CloneSettings)
     """Cloning of muscle control comes first; left out if none."""
     ppo: PPOSettings | None = None
-    """Trial and error comes after it; left out if none."""
+    """Trial and error comes after it, or after imagination; left out if none."""
     style: DiscriminatorSettings | None = None
     """A discriminator pays trial and error for style, beside the reward of the task; nobody does if none."""
     imagine: ImagineSettings | None = None
-    """Learning in imagination, instead of both; left out if none."""
+    """Learning in imagination comes first, instead of cloning; left out if none."""
     imagined: ImaginedCost = field(default_factory=ImaginedCost)
     """What imagined bodies are to avoid, in place of the reward."""
     clone_share: float = 0.7
-    """Share of the time for cloning, where trial and error comes after it."""
+    """Share of the time for cloning, or for imagination, where trial and error comes after it."""
     worlds: int = 64
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int = 0
@@ -137,8 +137,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.clone is None and self.ppo is None and self.imagine is None:
             raise ValueError("There is nothing to learn by: no cloning, trial and error or imagination is asked for.")
-        if self.imagine is not None and (self.clone is not None or self.ppo is not None):
-            raise ValueError("Learning in imagination stands alone; leave out cloning and trial and error.")
+        if self.imagine is not None and self.clone is not None:
+            raise ValueError("What is cloned is not learnt in imagination, too; leave out one of them.")
         if self.style is not None and self.ppo is None:
             raise ValueError("A style is learnt by trial and error, and none is asked for.")
         if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
@@ -156,9 +156,9 @@ class Experiment:
         """What is done one after the other."""
         here = self.level, self.substeps
         last: tuple[Level, int] = ("original", Physics().substeps) if self.finish else here
-        if self.clone is not None and self.ppo is not None:
-            return Part("clone", *here, self.clone_share), Part("ppo", *last, 1 - self.clone_share)
-        way = "imagine" if self.imagine is not None else "ppo" if self.clone is None else "clone"
+        way: Way = "imagine" if self.imagine is not None else "ppo" if self.clone is None else "clone"
+        if way != "ppo" and self.ppo is not None:
+            return Part(way, *here, self.clone_share), Part("ppo", *last, 1 - self.clone_share)
         whole = Part(way, *here, 1 - self.finish)
         return (whole, Part(way, *last, self.finish)) if self.finish else (whole,)
 
@@ -183,8 +183,9 @@ def finetune(body: Literal["arms", "full"] = "arms") -> Experiment:
 
 
 def walk() -> Experiment:
-    """The whole body learns one walk on its own feet, the built-in one or a recording, in imagination: a model of the
-    body is learnt, and the policy inside it. It sees only what follows from coordinates, so that it can be imagined."""
+    """The whole body learns one walk on its own feet, the built-in one or a recording: first in imagination, where a
+    model of the body is learnt and the policy inside it, then by trial and error. The policy sees only what follows
+    from coordinates, so that it can be imagined."""
     first = walk_ppo()
     look = ObservationSettings(activation=False, landmarks=False, feet=False)
     return replace(
@@ -192,14 +193,15 @@ def walk() -> Experiment:
         recipe="walk",
         task=replace(first.task, observation=look),
         policy=replace(first.policy, std=0.2),
-        ppo=None,
+        ppo=knowing(),
         imagine=ImagineSettings(),
+        clone_share=2 / 3,
         minutes=15.0,
     )
 
 
 def walk_ppo() -> Experiment:
-    """The same walk by trial and error."""
+    """The same walk by trial and error alone."""
     return Experiment(
         recipe="walk-ppo",
         body="full",
@@ -221,13 +223,14 @@ def walk_torque() -> Experiment:
 
 
 def locomotion() -> Experiment:
-    """One policy walks, runs, turns and jumps: a folder of recordings, all at once; some clips and persons are kept for
-    judging. Numbers of its own are not tuned."""
+    """One policy walks, runs, turns and jumps: a folder of recordings, all at once, in imagination; some clips and
+    persons are kept for judging. Numbers of its own are not tuned."""
     return replace(
         walk(),
         recipe="locomotion",
         clips=ClipChoice((), (), test_share=0.15, clip_share=0.1, instead=True),
         imagine=ImagineSettings(memory=600),
+        ppo=None,
         minutes=120.0,
     )
 
