@@ -135,6 +135,16 @@ def test_going_on_equals_not_having_stopped() -> None:
         assert torch.equal(other.state()[name], value), name
 
 
+def test_what_is_remembered_may_be_forgotten() -> None:
+    first, second = on_cart(), on_cart()
+    first.advance()
+    second.load({name: value for name, value in first.state().items() if not name.startswith(("replay.", "learner."))})
+    assert gain(second) == gain(first)
+    # It acts for as long as in the beginning, but does not learn its model anew.
+    assert second.advance()["steps"] == 16 * 64
+    assert int(second.state()["updates"]) == int(first.state()["updates"]) + CART.model_updates
+
+
 def test_numbers_that_are_none_are_told() -> None:
     stage = on_cart(replace(CART, warm_up=2))
     stage.advance()

@@ -14,7 +14,7 @@ from myotrack.train.ppo import PPOSettings
 from myotrack.workflow import policies
 from myotrack.workflow.cli import main
 from myotrack.workflow.policies import open_policy, shipped_names
-from myotrack.workflow.recipes import ClipChoice, walk
+from myotrack.workflow.recipes import ClipChoice, walk_ppo
 from myotrack.workflow.train import learn
 
 
@@ -34,7 +34,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of policies with one, 'first'."""
     place = tmp_path_factory.mktemp("kept")
     small = replace(
-        walk(),
+        walk_ppo(),
         policy=PolicySettings(network=NetworkSettings(width=8, blocks=1), std=0.3),
         ppo=PPOSettings(steps=4, minibatches=2),
         clips=ClipChoice(("stand",), (), test_share=0.0),

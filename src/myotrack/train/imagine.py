@@ -198,7 +198,11 @@ class Imagine:
         return state
 
     def load(self, state: State) -> None:
-        """Go on from a state of a stage with the same worlds, networks and memory."""
+        """Go on from a state of a stage with the same worlds, networks and memory.
+
+        What is remembered may be left out, and worlds act for as long as in the beginning before learning goes on; so
+        may what the model's optimiser knows of its gradients, which it soon knows again.
+        """
         self._before, self._age = state["before"].to(self.env.device), state["age"].to(self.env.device)
         self._updates = int(state["updates"])
         self._generator.set_state(state["generator"])
@@ -207,8 +211,10 @@ class Imagine:
         self.model.load_state_dict(parts["model"])
         self.known.load_state_dict(parts["known"])
         self._policy_optimiser.load(parts["mover"])
-        self._model_optimiser.load(parts["learner"])
-        self._replay.load(parts["replay"])
+        if parts["learner"]:
+            self._model_optimiser.load(parts["learner"])
+        if parts["replay"]:
+            self._replay.load(parts["replay"])
         self.env.load(parts["env"])
 
     def _parts(self) -> dict[str, State]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from myotrack.workflow.cli_learn import KeepCommand
 
 CARD = "CARD.md"
+SPARED = (".replay.", ".learner.")
+"""Parts of the names of what a stage of imagination remembers of its worlds and of its model's gradients: most of what
+it needs to go on, and soon made again (`train.imagine`)."""
 SHOWN = {
     "success_published": "kept to the end [%]",
     "success_strict": "kept strictly [%]",
@@ -66,8 +69,10 @@ def keep(command: "KeepCommand") -> int:
         wanted = name == POLICY or stored.experiment.clone is None
         if wanted and (command.run_folder / name).exists():
             tensors, told = checkpoint.load(command.run_folder / name)
+            tensors = {key: value for key, value in tensors.items() if not any(part in key for part in SPARED)}
             checkpoint.save(target / name, tensors, portable(told))
-    about = portable(about) | {"trials": [], "command": bare(about["command"])}
+    lines = {name: bare(about[name]) for name in ("command", "judged_by") if name in about}
+    about = portable(about) | {"trials": []} | lines
     write_text(target / EXPERIMENT, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
     write_text(target / CARD, text)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 2**20
