@@ -34,14 +34,14 @@ class TrainCommand:
 
     recipe: Annotated[Recipe, tyro.conf.Positional]
     """'arms': built-in motions, and clips, taught by muscle control. 'arms-ppo': the same, then trial and error.
-    'walk': the whole body walks on its own feet, as a built-in motion or --clips do; a model of the body is learnt, and
-    the policy inside it, in a quarter of an hour. 'walk-ppo': the same by trial and error. 'walk-torque': the same by
-    ideal joints as strong as the muscles. 'locomotion': one policy for a folder of clips (--clips). 'generalist': the
-    same with a wider network, from easy to hard, for many clips, of the arms too. 'style': a body moves like its clips,
-    paid for what cannot be told from them instead of for being where they are. 'refine': a policy (--begin) that keeps
-    its motions follows them more closely and with less effort. 'distil': a network of excitations learns what a policy
-    (--begin) of these kinds does. 'finetune': a policy (--begin) learns new clips: arms in a minute, bodies on feet
-    in ten."""
+    'walk': the whole body walks on its own feet, as a built-in motion or --clips do; a model of the body is learnt and
+    the policy inside it, then trial and error follows, a quarter of an hour in all. 'walk-ppo': trial and error alone.
+    'walk-torque': the same as 'walk' by ideal joints as strong as the muscles. 'locomotion': one policy for a folder of
+    clips (--clips). 'generalist': the same with a wider network, from easy to hard, for many clips, of the arms too.
+    'style': a body moves like its clips, paid for what cannot be told from them instead of for being where they are.
+    'refine': a policy (--begin) that keeps its motions follows them more closely and with less effort. 'distil': a
+    network of excitations learns what a policy (--begin) of these kinds does. 'finetune': a policy (--begin) learns new
+    clips: arms in a minute, bodies on feet in ten."""
     out: Path
     """Folder of the run."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
