@@ -133,7 +133,7 @@ def learn_in(command: Command, experiment: Experiment, seed: int, folder: Path) 
     def keep(now: Progress) -> None:
         nonlocal told
         last, count = folder / CHECKPOINTS / LAST, len(list(kept.glob("*")))
-        seconds, told = time.process_time() - begun, now.steps
+        seconds, told = time.process_time() - begun, now.row["steps_total"]
         if last.exists() and seconds >= 60 * command.every * (count + 1):
             kept.mkdir(exist_ok=True)
             shutil.copy(last, kept / f"{seconds:06.0f}-{told}.safetensors")

@@ -12,7 +12,7 @@ from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import Critic, Policy, PolicySettings
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import ALONE, Team
-from tests.train.imagined import Imagined
+from tests.train.imagined import ImaginedCart
 
 WORLDS, LENGTH = 6, 9
 
@@ -80,7 +80,7 @@ def learnt(team: Team, rounds: int = 4) -> tuple[dict[str, Tensor], list[dict[st
     return {**policy.state_dict(), **{f"critic.{name}": v for name, v in critic.state_dict().items()}}, told
 
 
-class ImaginedSprings(Imagined):
+class ImaginedSprings(ImaginedCart):
     """What a model has to know of them."""
 
     state_size, feature_size, change_size = 3, 5, 3
@@ -96,18 +96,6 @@ class ImaginedSprings(Imagined):
 
     def lost(self, state: Tensor, place: Tensor) -> Tensor:
         return state[:, 0].abs() > 1.5
-
-    def features(self, state: Tensor, place: Tensor, action: Tensor) -> Tensor:
-        return torch.cat([state, action], dim=1)
-
-    def changed(self, state: Tensor, following: Tensor) -> Tensor:
-        return following - state
-
-    def advanced(self, state: Tensor, action: Tensor, change: Tensor) -> Tensor:
-        return state + change
-
-    def apart(self, state: Tensor, other: Tensor) -> Tensor:
-        return other - state
 
     def costs(self, state: Tensor, place: Tensor, action: Tensor) -> dict[str, Tensor]:
         return {"away": state.square().sum(dim=1), "action": 0.1 * action.square().sum(dim=1)}

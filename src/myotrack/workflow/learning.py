@@ -218,12 +218,12 @@ def lesson_of(
     """
     if experiment.body == "full" and experiment.clone is not None and experiment.teacher is None:
         raise ValueError(
-            "Muscle control cannot teach the full body to stand on its own feet; let it learn by trial and error, as "
-            "the recipe 'walk' does, or from a policy that did ('distil')."
+            "Muscle control cannot teach the full body to stand on its own feet; let it find out "
+            "by itself, as with the recipe 'walk', or learn from a policy that did ('distil')."
         )
     if team.size > 1 and experiment.clone is not None:
         raise ValueError(
-            "Cloning is done by one process; several learn together by trial and error, or in imagination, only."
+            "Cloning is done by one process; several learn together by trial and error and in imagination only."
         )
     if not isinstance(experiment.task.action, Direct) and experiment.clone is not None:
         raise ValueError("A clone gives excitations: its action is `Direct`; other actions are for trial and error.")

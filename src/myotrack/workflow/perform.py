@@ -1,6 +1,5 @@
 """`myotrack view RUN --live`: the policy of a run moves a body now, on a page where it can be pushed."""
 
-import webbrowser
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from myotrack.workflow.learning import clips_in, one_thread, simulator_of
 from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.steer import progress
 from myotrack.workflow.validate import kept_clips
+from myotrack.workflow.view import show
 
 if TYPE_CHECKING:
     from myotrack.workflow.cli import ViewCommand
@@ -80,14 +80,4 @@ def perform(command: "ViewCommand") -> int:
     one_thread()
     found = performer(name, command.clips)
     page = Rehearsal(tuple(found.clips), found.episode, name, command.host, command.port)
-    try:
-        print(f"{name}, live: {page.address}\nCtrl-C ends it.", flush=True)
-        if command.browser:
-            webbrowser.open(page.address)
-        page.play()
-        page.serve()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        page.close()
-    return 0
+    return show(page, f"{name}, live", command.browser)

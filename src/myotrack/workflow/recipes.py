@@ -142,7 +142,7 @@ class Experiment:
         if self.style is not None and self.ppo is None:
             raise ValueError("A style is learnt by trial and error, and none is asked for.")
         if self.worlds < 1 or not 0 < self.clone_share <= 1 or (self.minutes is not None and self.minutes <= 0):
-            raise ValueError("Learning takes at least one world, a positive time, and a share of it for cloning.")
+            raise ValueError("Learning takes at least one world, a positive time, and a share of it to begin with.")
         if not 1 <= self.substeps <= 100:
             raise ValueError(f"A control interval has 1 to 100 physics steps; got {self.substeps}.")
         if not 0 <= self.finish < 1 or (self.finish and self.level == "original"):
@@ -175,9 +175,9 @@ def arms_ppo() -> Experiment:
 
 def finetune(body: Literal["arms", "full"] = "arms") -> Experiment:
     """A policy that knows some motions learns new ones, and goes on with some of the old: arms in a minute, from muscle
-    control, bodies on their own feet in imagination, or by trial and error if they cannot be imagined."""
+    control, bodies on their own feet by trial and error: in imagination they forget, while a new model is learnt."""
     if body == "full":
-        return replace(walk(), recipe="finetune", minutes=10.0)
+        return replace(walk_ppo(), recipe="finetune", ppo=knowing(), minutes=10.0)
     gentle = CloneSettings(first_steps=60, steps=60, updates=200, optimiser=OptimiserSettings(rate=5e-4))
     return Experiment(recipe="finetune", clone=gentle, minutes=1.0)
 

@@ -178,8 +178,8 @@ def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) 
         rehearsed_from=tuple(folder for folder in folders if folder.exists()), new_share=NEW_SHARE,
     )  # fmt: skip
     task = first.experiment.task
-    if experiment.imagine is not None:
-        experiment = imagining(experiment, task)
+    if experiment.ppo is not None:
+        experiment = replace(experiment, ppo=knowing(task.hold, isinstance(task.action, Direct)))
     return replace(
         experiment,
         body=first.experiment.body,
@@ -212,7 +212,7 @@ def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> 
             f"'{experiment.recipe}' begins with a network that knows nothing yet."
         )
     if begin is None:
-        raise ValueError("There is nothing to refine: name a policy that was learnt by trial and error, --begin RUN.")
+        raise ValueError("There is nothing to refine: name the policy to begin with, --begin RUN.")
     first = open_policy(begin)
     known = first.experiment
     if known.body != experiment.body:

@@ -18,6 +18,7 @@ from myotrack.workflow.run import EXPERIMENT, open_run
 from myotrack.workflow.steer import progress
 
 if TYPE_CHECKING:
+    from myotrack.view.rehearsal import Rehearsal
     from myotrack.workflow.cli import ViewCommand
 
 
@@ -39,16 +40,21 @@ def view(command: "ViewCommand") -> int:
     if command.video is not None:
         return _film(command, actors)
     viewer = Viewer(actors, command.host, command.port)
+    return show(viewer, ", ".join(actor.name for actor in actors), command.browser)
+
+
+def show(page: "Viewer | Rehearsal", what: str, browser: bool) -> int:
+    """Play a page until interrupted."""
     try:
-        print(f"{', '.join(actor.name for actor in actors)}: {viewer.address}\nCtrl-C ends it.", flush=True)
-        if command.browser:
-            webbrowser.open(viewer.address)
-        viewer.play()
-        viewer.serve()
+        print(f"{what}: {page.address}\nCtrl-C ends it.", flush=True)
+        if browser:
+            webbrowser.open(page.address)
+        page.play()
+        page.serve()
     except KeyboardInterrupt:
         pass
     finally:
-        viewer.close()
+        page.close()
     return 0
 
 
