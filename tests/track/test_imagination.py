@@ -123,7 +123,10 @@ def test_nothing_depends_on_where_a_body_is_or_whither_it_looks(full: Anatomy) -
     after = worlds[0].advanced(one, action, change), worlds[1].advanced(other, action, change)
     seen = [world.observed(state, world.later(place)) for world, state in zip(worlds, after, strict=True)]
     torch.testing.assert_close(seen[1], seen[0], atol=1e-3, rtol=1e-3)
-    costs = [world.costs(state, world.later(place), action) for world, state in zip(worlds, after, strict=True)]
+    began = (one, after[0]), (other, after[1])
+    costs = [
+        world.costs(state, place, action, following) for world, (state, following) in zip(worlds, began, strict=True)
+    ]
     for name, value in costs[0].items():
         torch.testing.assert_close(costs[1][name], value, atol=1e-3, rtol=1e-3)
 
@@ -148,34 +151,60 @@ def test_a_mirrored_body_has_the_mirror_image_of_features_and_changes(full: Anat
     torch.testing.assert_close(here.symmetry.observation(seen[0]), seen[1], atol=0.02, rtol=0.01)
 
 
-def test_a_body_that_is_its_reference_costs_nothing_and_gradients_are_numbers_there(full: Anatomy) -> None:
+CALM = ImaginedCost(root_acceleration=2.0, change=0.5, effort=2.0)
+
+
+def test_a_body_that_is_its_reference_costs_only_effort_and_gradients_are_numbers_there(full: Anatomy) -> None:
     env = env_of(full)
-    world = Imagination(env)
-    # Episodes have just begun.
+    world = Imagination(env, CALM)
     action = torch.zeros(env.worlds, env.action_size)
     state, place = world.present(action)
+    # Episodes have just begun; where they will be, their clip is.
+    later = world.later(place)
+    table = world._table(later, 0)
+    following = torch.cat([table[0], table[1], action], dim=1).requires_grad_()
     state.requires_grad_()
-    costs = world.costs(state, place, action)
-    assert set(costs) == {"landmark", "posture", "velocity", "root", "turn", "root_velocity", "action"}
-    for name, value in costs.items():
-        assert value.abs().max() < 1e-4, name
+    costs = world.costs(state, place, action, following)
+    assert set(costs) == {
+        "landmark", "posture", "velocity", "root", "turn", "root_velocity", "root_acceleration", "action", "change",
+        "effort",
+    }  # fmt: skip
+    for name in costs.keys() - {"effort"}:
+        assert costs[name].abs().max() < 1e-4, name
+    assert costs["effort"].min() > 0
     seen = world.observed(state, place)
-    following = world.advanced(state, action, torch.zeros(env.worlds, world.change_size))
-    total = sum(value.sum() for value in costs.values()) + seen.sum() + following.sum()
-    (gradient,) = torch.autograd.grad(total + world.features(state, place, action).sum(), state)
-    assert torch.isfinite(gradient).all()
-    assert gradient.abs().max() > 1.0
+    imagined = world.advanced(state, action, torch.zeros(env.worlds, world.change_size))
+    total = sum(value.sum() for value in costs.values()) + seen.sum() + imagined.sum()
+    total = total + world.features(state, place, action).sum()
+    steep, flat = torch.autograd.grad(total, (state, following))
+    assert torch.isfinite(steep).all()
+    assert steep.abs().max() > 1.0
+    assert torch.isfinite(flat).all()
 
 
 def test_costs_grow_with_what_is_wrong(full: Anatomy) -> None:
     env = env_of(full)
-    world = Imagination(env, ImaginedCost(root=0.1))
-    action = torch.zeros(env.worlds, env.action_size)
-    state, place = world.present(action)
-    state[:, 0] += 0.1
-    # By hand: ln(1 + 1).
-    found = world.costs(state, place, action)["root"]
-    torch.testing.assert_close(found, torch.full((env.worlds,), 0.6931), atol=1e-3, rtol=0)
+    world = Imagination(env, CALM)
+    rest = torch.zeros(env.worlds, env.action_size)
+    state, place = world.present(rest)
+    table = world._table(world.later(place), 0)
+    following = torch.cat([table[0], table[1], rest], dim=1)
+
+    def found(name: str, action: Tensor = rest) -> Tensor:
+        return world.costs(state, place, action, following)[name]
+
+    def each(value: float) -> Tensor:
+        return torch.full((env.worlds,), value)
+
+    # By hand: ln(1 + 1) for 0.1 m; 0.06 m/s within 0.03 s are 2 m/s²; 0.5 · 0.2².
+    following[:, 0] += 0.1
+    torch.testing.assert_close(found("root"), each(0.6931), atol=1e-3, rtol=0)
+    following[:, world._pos] += 0.06
+    torch.testing.assert_close(found("root_acceleration"), each(0.6931), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found("change", rest + 0.2), each(0.02), atol=1e-6, rtol=0)
+    # A parabola: f(1) - 2 f(0) + f(-1) = 2 · weight · scale².
+    bent = found("effort", rest + 1) - 2 * found("effort") + found("effort", rest - 1)
+    torch.testing.assert_close(bent, each(2 * 2.0 * 0.5**2), atol=1e-4, rtol=0)
 
 
 def test_the_end_of_a_clip_does_not_count(full: Anatomy) -> None:

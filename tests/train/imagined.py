@@ -57,8 +57,8 @@ class ImaginedCart(Imagined):
     def apart(self, state: Tensor, other: Tensor) -> Tensor:
         return other - state
 
-    def costs(self, state: Tensor, place: Tensor, action: Tensor) -> dict[str, Tensor]:
-        return {"away": state.square()[:, 0], "action": action.square()[:, 0]}
+    def costs(self, state: Tensor, place: Tensor, action: Tensor, following: Tensor) -> dict[str, Tensor]:
+        return {"away": following.square()[:, 0], "action": action.square()[:, 0]}
 
 
 class ImaginedPendulum(Imagined):
@@ -86,6 +86,6 @@ class ImaginedPendulum(Imagined):
     def apart(self, state: Tensor, other: Tensor) -> Tensor:
         return (other - state)[:, 1:]
 
-    def costs(self, state: Tensor, place: Tensor, action: Tensor) -> dict[str, Tensor]:
-        near = torch.remainder(state[:, 0] + math.pi, 2 * math.pi) - math.pi
-        return {"angle": near.square(), "speed": 0.1 * state[:, 1].square()}
+    def costs(self, state: Tensor, place: Tensor, action: Tensor, following: Tensor) -> dict[str, Tensor]:
+        near = torch.remainder(following[:, 0] + math.pi, 2 * math.pi) - math.pi
+        return {"angle": near.square(), "speed": 0.1 * following[:, 1].square()}

@@ -217,8 +217,8 @@ class Cliff(ImaginedCart):
     def lost(self, state: Tensor, place: Tensor) -> Tensor:
         return state[:, 0] > 0.5
 
-    def costs(self, state: Tensor, place: Tensor, action: Tensor) -> dict[str, Tensor]:
-        return {"away": torch.where(state[:, 0] > 2.0, 1e6, 1.0)}
+    def costs(self, state: Tensor, place: Tensor, action: Tensor, following: Tensor) -> dict[str, Tensor]:
+        return {"away": torch.where(following[:, 0] > 2.0, 1e6, 1.0)}
 
 
 def test_what_comes_after_a_world_is_lost_costs_nothing() -> None:

@@ -97,8 +97,8 @@ class ImaginedSprings(ImaginedCart):
     def lost(self, state: Tensor, place: Tensor) -> Tensor:
         return state[:, 0].abs() > 1.5
 
-    def costs(self, state: Tensor, place: Tensor, action: Tensor) -> dict[str, Tensor]:
-        return {"away": state.square().sum(dim=1), "action": 0.1 * action.square().sum(dim=1)}
+    def costs(self, state: Tensor, place: Tensor, action: Tensor, following: Tensor) -> dict[str, Tensor]:
+        return {"away": following.square().sum(dim=1), "action": 0.1 * action.square().sum(dim=1)}
 
 
 def imagined(team: Team, rounds: int = 3) -> tuple[dict[str, Tensor], list[dict[str, float]]]:

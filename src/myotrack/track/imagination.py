@@ -56,13 +56,19 @@ class ImaginedCost:
     """Angle of the pelvis [rad]."""
     root_velocity: float = 0.5
     """Of the pelvis [m/s]."""
+    root_acceleration: float = 0.0
+    """Of the pelvis, over an action [m/s²]; 0 counts none. What the floor gives a body shows there."""
     action: float = 0.1
     """Weight of the mean square of an action, so that nothing is asked for in vain."""
+    change: float = 0.0
+    """Weight of the mean square of what an action differs by from the one before, so that they are calm."""
+    effort: float = 0.0
+    """Weight of the mean square of all that joints are asked for, as shares of their strength, so that muscles rest."""
 
     def __post_init__(self) -> None:
         tolerances = self.landmark, self.posture, self.velocity, self.root, self.turn, self.root_velocity
-        if min(tolerances) <= 0 or self.action < 0:
-            raise ValueError(f"Tolerances are positive, and the weight of actions is not negative; got {self}.")
+        if min(tolerances) <= 0 or min(self.root_acceleration, self.action, self.change, self.effort) < 0:
+            raise ValueError(f"Tolerances are positive, and weights are not negative; got {self}.")
 
 
 class Imagination:
@@ -150,9 +156,7 @@ class Imagination:
         pelvis, heading = self._frames(pos)
         down = torch.zeros_like(pos[:, :3])
         down[:, 2] = -1.0
-        target, rate, hint = self._table(place, 1)
-        drawn = self._spring(target[:, ROOT_POS:] - pos[:, ROOT_POS:], rate[:, ROOT_VEL:] - vel[:, ROOT_VEL:])
-        asked = drawn + self._scale * action + hint
+        drawn, rate = self._drawn(state, place), self._table(place, 1)[1]
         return torch.cat(
             [
                 pos[:, 2:3],
@@ -161,8 +165,8 @@ class Imagination:
                 rotate(conjugate(self._neutral), vel[:, 3:6]),
                 pos[:, ROOT_POS:],
                 vel[:, ROOT_VEL:],
-                asked,
-                drawn + self._scale * before + hint,
+                drawn + self._scale * action,
+                drawn + self._scale * before,
                 rate[:, ROOT_VEL:],
             ],
             dim=1,
@@ -207,12 +211,15 @@ class Imagination:
         body = self._body(pos, vel)
         return self._observer.read(Moment(body, self._reference(place), body.muscle_excitation, phase))
 
-    def costs(self, state: State, place: Place, action: Float[Tensor, "row action"]) -> dict[str, Float[Tensor, "row"]]:
-        """What is to be avoided in a state that an action has led to, term by term."""
-        pos, vel, _ = self._parts(state)
-        goal, rate, _ = self._table(place, 0)
-        cost = self._cost
-        missing = self._landmarks(place) - self._kinematics.pose(pos).pos
+    def costs(
+        self, state: State, place: Place, action: Float[Tensor, "row action"], following: State
+    ) -> dict[str, Float[Tensor, "row"]]:
+        """What is to be avoided in the state that an action has led to, and in the action, term by term."""
+        pos, vel, _ = self._parts(following)
+        _, speed, before = self._parts(state)
+        later, cost = self.later(place), self._cost
+        goal, rate, _ = self._table(later, 0)
+        missing = self._landmarks(later) - self._kinematics.pose(pos).pos
         missing = missing - missing[:, :1]
         away = {
             "landmark": missing.square().sum(dim=-1).mean(dim=1) / cost.landmark**2,
@@ -222,8 +229,16 @@ class Imagination:
             "turn": logarithm(multiply(conjugate(pos[:, 3:7]), goal[:, 3:7])).square().sum(dim=1) / cost.turn**2,
             "root_velocity": (rate[:, :3] - vel[:, :3]).square().sum(dim=1) / cost.root_velocity**2,
         }
-        bent = {name: value.log1p() for name, value in away.items()}
-        return bent | {"action": cost.action * action.square().mean(dim=1)}
+        if cost.root_acceleration:
+            gained = rate[:, :3] - self._table(place, 0)[1][:, :3] - (vel[:, :3] - speed[:, :3])
+            away["root_acceleration"] = (gained / self._interval / cost.root_acceleration).square().sum(dim=1)
+        asked = self._drawn(state, place) + self._scale * action
+        spent = {
+            "action": cost.action * action.square().mean(dim=1),
+            "change": cost.change * (action - before).square().mean(dim=1),
+            "effort": cost.effort * asked.square().mean(dim=1),
+        }
+        return {name: value.log1p() for name, value in away.items()} | spent
 
     def _parts(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
         """Positions, rates, last action."""
@@ -244,6 +259,12 @@ class Imagination:
         """The inverse."""
         parts = [rotate(heading, rate[:, :3]), rotate(self._neutral, rate[:, 3:6]), rate[:, ROOT_VEL:]]
         return torch.cat(parts, dim=1)
+
+    def _drawn(self, state: State, place: Place) -> Float[Tensor, "row joint"]:
+        """Shares of strength without an action: of the springs, and those that would make the reference's motion."""
+        pos, vel, _ = self._parts(state)
+        target, rate, hint = self._table(place, 1)
+        return self._spring(target[:, ROOT_POS:] - pos[:, ROOT_POS:], rate[:, ROOT_VEL:] - vel[:, ROOT_VEL:]) + hint
 
     def _table(self, place: Place, ahead: int) -> tuple[Tensor, Tensor, Tensor]:
         """Positions and rates of the reference some frames ahead, and the shares that would make its motion."""

@@ -154,7 +154,7 @@ class Imagine:
             flipped: Rows that the model looks at in the mirror.
             share: Which rows of a team these are; all if not given.
         """
-        world, seen = self.world, list[tuple[Tensor, Tensor, Tensor]]()
+        world, seen = self.world, list[tuple[Tensor, Tensor, Tensor, Tensor]]()
         rows = len(state) if share is None else share.rows
         for _ in range(steps):
             chances = self.policy.distribution(world.observed(state, place))
@@ -162,16 +162,18 @@ class Imagine:
             noise = torch.randn(rows, size, generator=self._generator, device=state.device)
             noise = noise if share is None else noise[share.mine]
             action = chances.mean + chances.log_std.detach().exp() * noise
-            state = world.advanced(state, action, self.known(world.features(state, place, action), flipped))
-            place = world.later(place)
-            seen.append((state, place, action))
+            following = world.advanced(state, action, self.known(world.features(state, place, action), flipped))
+            seen.append((state, place, action, following))
+            state, place = following, world.later(place)
         # All at once: many small operations take longer than a few large ones.
-        states, places, actions = (torch.cat(each) for each in zip(*seen, strict=True))
-        lost = world.lost(states.detach(), places).unflatten(0, (steps, -1)).long().cumsum(dim=0)
+        states, places, actions, after = (torch.cat(each) for each in zip(*seen, strict=True))
+        later = world.later(places)
+        lost = world.lost(after.detach(), later).unflatten(0, (steps, -1)).long().cumsum(dim=0)
         before = torch.cat([torch.zeros_like(lost[:1]), lost[:-1]]).flatten()
-        matters = (world.counts(places) & (before == 0)).float()
+        matters = (world.counts(later) & (before == 0)).float()
         count = self._team.sum(matters.sum()).clamp(min=1.0)
-        return {name: (value * matters).sum() / count for name, value in world.costs(states, places, actions).items()}
+        costs = world.costs(states, places, actions, after)
+        return {name: (value * matters).sum() / count for name, value in costs.items()}
 
     def predicted(
         self, stretch: Stretch, flipped: Bool[Tensor, "row"] | None = None

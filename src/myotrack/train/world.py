@@ -93,8 +93,8 @@ class World(Protocol):
         """What a policy sees."""
         ...
 
-    def costs(self, state: Rows, place: Place, action: Actions) -> dict[str, Float[Tensor, "row"]]:
-        """What is to be avoided in a state that an action has led to, term by term."""
+    def costs(self, state: Rows, place: Place, action: Actions, following: Rows) -> dict[str, Float[Tensor, "row"]]:
+        """What is to be avoided in the state that an action has led to, and in the action, term by term."""
         ...
 
 
