@@ -40,10 +40,11 @@ from myotrack.train.trainer import Progress
 from myotrack.validate.rollout import roll_out
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.trials import Trial, grouped
+from myotrack.workflow.asked import fine_tuning
 from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, one_thread
 from myotrack.workflow.policies import StoredPolicy, open_policy
 from myotrack.workflow.recipes import Experiment, anchored, arms, finetune
-from myotrack.workflow.train import fine_tuning, learn, line_of
+from myotrack.workflow.train import learn, line_of
 from myotrack.workflow.validate import Examination, judged, kept_clips
 
 METRICS = ("success_published", "success_strict", "landmark_error_mean", "hand_error_mean", "joint_error_mean",

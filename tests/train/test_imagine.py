@@ -145,6 +145,20 @@ def test_what_is_remembered_may_be_forgotten() -> None:
     assert int(second.state()["updates"]) == int(first.state()["updates"]) + CART.model_updates
 
 
+def test_another_stage_may_begin_with_what_one_knows() -> None:
+    first = on_cart()
+    first.advance()
+    env = Cart(64)
+    policy = Policy(env.observation_size, env.action_size, PolicySettings(LINEAR, 0.2))
+    second = Imagine(env, ImaginedCart(env), policy, CART, after=first)
+    told = second.advance()
+    # Its model knows much more than one does that has had as many updates.
+    assert told["model_loss"] < 0.3 * on_cart(replace(CART, warm_up=0)).advance()["model_loss"]
+    assert int(second.state()["updates"]) == int(first.state()["updates"]) + CART.model_updates
+    with pytest.raises(RuntimeError, match="Missing key"):
+        second.recall(policy.state_dict())
+
+
 def test_numbers_that_are_none_are_told() -> None:
     stage = on_cart(replace(CART, warm_up=2))
     stage.advance()

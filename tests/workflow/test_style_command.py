@@ -16,9 +16,10 @@ from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
 from myotrack.workflow import learning
+from myotrack.workflow.asked import going_on
 from myotrack.workflow.policies import open_policy
 from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, style
-from myotrack.workflow.train import going_on, learn
+from myotrack.workflow.train import learn
 
 STEPS = PPOSettings(steps=4, epochs=1, minibatches=1)
 ARMS = replace(

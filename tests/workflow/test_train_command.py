@@ -26,15 +26,17 @@ from myotrack.train.optimise import OptimiserSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import Team
+from myotrack.train.trainer import CHECKPOINTS, LAST
 from myotrack.validate.scorecard import Scorecard
 from myotrack.workflow import learning, page
+from myotrack.workflow.asked import chosen, distilling, fine_tuning, going_on
 from myotrack.workflow.cli import main
 from myotrack.workflow.cli_learn import TrainCommand
 from myotrack.workflow.learning import LEARNT, STRANGE_BUILTIN, STRANGE_PERSON, clip_groups, lesson_of
-from myotrack.workflow.policies import POLICY, open_policy
+from myotrack.workflow.policies import POLICY, open_policy, world_model
 from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, arms, finetune
 from myotrack.workflow.run import EXPERIMENT, REPORT, SCORECARD, open_run
-from myotrack.workflow.train import chosen, distilling, fine_tuning, going_on, learn
+from myotrack.workflow.train import learn
 from myotrack.workflow.validate import Examination, examine
 
 SMALL = CloneSettings(first_steps=12, steps=8, updates=4, batch=32)
@@ -457,7 +459,7 @@ def test_a_generalist_has_the_body_of_its_clips(tmp_path: Path, arms: Anatomy) -
     assert RECIPES["generalist"]().body == "full"
 
 
-def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> None:
+def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path, capsys) -> None:
     small = PolicySettings(network=NetworkSettings(width=16, blocks=1), std=0.2, symmetric=True)
     short = ImagineSettings(
         steps=4, first=4, memory=16, network=NetworkSettings(width=16, blocks=1), model_rows=8, model_steps=2,
@@ -479,15 +481,33 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path) -> Non
     learn(both, tmp_path / "both", quiet, quiet)
     stages = [row["stage"] for row in read_log(tmp_path / "both" / LOG)]
     assert stages == sorted(stages) and set(stages) == {"imagine", "ppo"}
-    # What follows is imagined, too, and begins with what is known.
+    # What follows is imagined, too, and begins with what is known: the policy, and the model of the body.
     on = going_on(RECIPES["locomotion"](), tmp_path / "run", None)
     assert on.ppo is None and on.imagine == RECIPES["locomotion"]().imagine
     assert on.policy.network == small.network and on.clips == begun.clips
-    still = replace(short, policy=OptimiserSettings(rate=1e-9))
+    still = replace(short, model=OptimiserSettings(rate=1e-9), policy=OptimiserSettings(rate=1e-9))
     learn(replace(on, imagine=still, worlds=4, minutes=None, steps=16), tmp_path / "on", quiet, quiet)
     for name, value in open_policy(tmp_path / "on").tensors.items():
         if name.startswith("network"):
             torch.testing.assert_close(run.tensors[name], value, atol=1e-6, rtol=0)
+    models = world_model(run.path), world_model(tmp_path / "on" / POLICY)
+    assert models[0] is not None and models[1] is not None
+    weights = [name for name in models[0] if name.startswith("model.network")]
+    assert weights
+    for name in weights:
+        torch.testing.assert_close(models[0][name], models[1][name], atol=1e-6, rtol=0)
+    # A model of another size is refused in one sentence.
+    wide = replace(short, network=NetworkSettings(width=24, blocks=1))
+    with pytest.raises(CheckpointError, match="model of the body that was learnt with this policy does not fit"):
+        learn(replace(on, imagine=wide, worlds=4, minutes=None, steps=16), tmp_path / "no", quiet, quiet)
+    # New clips are imagined with it, too; without it, they are learnt by trial and error.
+    save(builtin("walk_slow", Anatomy.load("full")).part(0.0, 0.5), tmp_path / "new.npz")
+    tuned = fine_tuning(finetune("full"), tmp_path / "run", tmp_path / "new.npz")
+    assert tuned.imagine is not None and tuned.ppo is None
+    (tmp_path / "run" / CHECKPOINTS / LAST).unlink()
+    tuned = fine_tuning(finetune("full"), tmp_path / "run", tmp_path / "new.npz")
+    assert tuned.imagine is None and tuned.ppo is not None
+    assert "until one is learnt motions are lost" in capsys.readouterr().err
     # It is judged like any other.
     run = examine(tmp_path / "run", None, Examination(level="fast"), False, quiet)
     assert [trial.name for trial, _ in run.trials] == ["walk"]

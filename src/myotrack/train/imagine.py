@@ -87,6 +87,7 @@ class Imagine:
         settings: ImagineSettings = ImagineSettings(),
         name: str = "imagine",
         team: Team = ALONE,
+        after: "Imagine | None" = None,
     ) -> None:
         """Prepare; worlds go on from where they are.
 
@@ -97,7 +98,9 @@ class Imagine:
             settings: How.
             name: For logs and checkpoints.
             team: Processes that learn together, each in as many worlds; rows of an update are those of all.
+            after: The stage before, in other worlds; what it will know of them is what this one begins with.
         """
+        self._after = after
         self.env, self.world, self.policy, self.settings, self.name = env, world, policy, settings, name
         self._team = team
         device = env.device
@@ -119,6 +122,8 @@ class Imagine:
         """Act, then learn; the first time, long enough for a model to be of use."""
         start = time.perf_counter()
         settings = self.settings
+        if self._after is not None and not self._updates:
+            self.recall(self._after.state())
         told = self._gather(settings.steps if self._replay.filled else settings.first)
         acted = time.perf_counter()
         updates = settings.model_updates if self._updates else max(settings.warm_up, settings.model_updates)
@@ -218,6 +223,20 @@ class Imagine:
         if parts["replay"]:
             self._replay.load(parts["replay"])
         self.env.load(parts["env"])
+
+    def recall(self, state: State) -> None:
+        """Begin with what another stage knows of its worlds; they act for as long as in the beginning, but the model is
+        not learnt anew.
+
+        Args:
+            state: Of that stage; all but its model may be left out.
+
+        Raises:
+            RuntimeError: There is no model in it, or one of another size.
+        """
+        for name, module in (("model", self.model), ("known", self.known)):
+            module.load_state_dict(_part(state, name))
+        self._updates = int(state["updates"])
 
     def _parts(self) -> dict[str, State]:
         """States of what this stage moves, by the prefix of their names."""

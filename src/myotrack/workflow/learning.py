@@ -25,6 +25,7 @@ from myotrack.track.imagination import Imagination
 from myotrack.track.observe import Observer
 from myotrack.track.start import fitting
 from myotrack.track.style import StyleExamples
+from myotrack.train.checkpoint import CheckpointError
 from myotrack.train.clone import Clone, CloneIn, Store
 from myotrack.train.discriminator import Discriminator, StyleJudge
 from myotrack.train.env import Command, Judge, Stage, Teacher
@@ -33,7 +34,7 @@ from myotrack.train.policy import Critic, Policy
 from myotrack.train.ppo import PPO, PPOSettings
 from myotrack.train.team import ALONE, Team
 from myotrack.workflow.motions import is_clip
-from myotrack.workflow.policies import StoredPolicy, open_policy
+from myotrack.workflow.policies import StoredPolicy, open_policy, world_model
 from myotrack.workflow.recipes import ClipChoice, Experiment
 from myotrack.workflow.retarget import cores
 
@@ -250,7 +251,29 @@ def lesson_of(
     def teacher(of: TrackingEnv) -> Teacher:
         return MuscleTeacher(of) if taught is None else PolicyTeacher(of, taught, anatomy)
 
-    return Lesson(anatomy, clips, env, policy, stages_of(experiment, envs, policy, teacher, store, team))
+    stages = stages_of(experiment, envs, policy, teacher, store, team)
+    if first is not None and isinstance(stages[0], Imagine):
+        recall(stages[0], first, tell)
+    return Lesson(anatomy, clips, env, policy, stages)
+
+
+def recall(stage: Imagine, first: StoredPolicy, tell: Callable[[str, int, int], None]) -> None:
+    """Begin with what a first policy's run knew of how bodies move.
+
+    Raises:
+        CheckpointError: It knew another body, or another action.
+    """
+    known = world_model(first.path)
+    if known is None:
+        tell("no model of the body to begin with: it is learnt anew", 0, 0)
+        return
+    try:
+        stage.recall(known)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{first.path}: the model of the body that was learnt with this policy does not fit "
+            f"({' '.join(str(error).split()):.200}); begin with a recipe that imagines alike."
+        ) from error
 
 
 def env_of(
@@ -301,7 +324,8 @@ def stages_of(
         if part.way == "imagine":
             settings = replace(experiment.imagine or ImagineSettings(), seed=experiment.seed)
             world = Imagination(env, experiment.imagined)
-            stages.append(Imagine(env, world, policy, settings, f"imagine{moved}", team))
+            before = next((stage for stage in stages if isinstance(stage, Imagine)), None)
+            stages.append(Imagine(env, world, policy, settings, f"imagine{moved}", team, before))
             continue
         ppo = replace(experiment.ppo or PPOSettings(), seed=experiment.seed)
         if clone is None:

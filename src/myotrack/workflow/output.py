@@ -16,6 +16,11 @@ def errors() -> Console:
     return Console(stderr=True)
 
 
+def say(words: str) -> None:
+    """A line for people, as it is, beside the results."""
+    errors().print(words, highlight=False, markup=False, soft_wrap=True)
+
+
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str | None = None) -> None:
     """Print a table; columns whose every cell is a number are aligned to the right."""
     console = Console(width=None if Console().is_terminal else 200)

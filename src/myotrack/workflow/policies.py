@@ -13,6 +13,7 @@ from myotrack.track.observe import Observer
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import CheckpointError
 from myotrack.train.policy import Policy
+from myotrack.train.trainer import CHECKPOINTS, LAST
 from myotrack.workflow.plain import from_plain
 from myotrack.workflow.recipes import Experiment
 
@@ -101,6 +102,28 @@ def open_policy(path: Path) -> StoredPolicy:
         raise CheckpointError(f"{file}: there is no policy in this file; name the folder of a `myotrack train`.")
     experiment = read_experiment(file, about.get("experiment"))
     return StoredPolicy(file, experiment, about["body_hash"], tuple(map(str, about["clips"])), tensors)
+
+
+def world_model(path: Path) -> dict[str, Tensor] | None:
+    """What a run had learnt of how its bodies move, for `train.imagine.Imagine.recall`.
+
+    Args:
+        path: Its policy, or one of its checkpoints.
+
+    Returns:
+        None if it did not learn in imagination, or has no checkpoint to go on from.
+    """
+    file = path.parent / CHECKPOINTS / LAST if path.name == POLICY else path
+    if not file.exists():
+        return None
+    tensors, about = checkpoint.load(file)
+    if "count" not in about:
+        return None
+    for number in range(about["count"]["stage"], -1, -1):
+        stage = checkpoint.part_of(tensors, f"{number}.")
+        if checkpoint.part_of(stage, "known."):
+            return stage
+    return None
 
 
 def shipped_names() -> tuple[str, ...]:

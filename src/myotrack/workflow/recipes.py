@@ -175,9 +175,10 @@ def arms_ppo() -> Experiment:
 
 def finetune(body: Literal["arms", "full"] = "arms") -> Experiment:
     """A policy that knows some motions learns new ones, and goes on with some of the old: arms in a minute, from muscle
-    control, bodies on their own feet by trial and error: in imagination they forget, while a new model is learnt."""
+    control, bodies on their own feet in imagination, with the model that came with the policy; by trial and error if
+    there is none, since motions are forgotten while one is learnt."""
     if body == "full":
-        return replace(walk_ppo(), recipe="finetune", ppo=knowing(), minutes=10.0)
+        return replace(walk(), recipe="finetune", ppo=None, minutes=10.0)
     gentle = CloneSettings(first_steps=60, steps=60, updates=200, optimiser=OptimiserSettings(rate=5e-4))
     return Experiment(recipe="finetune", clone=gentle, minutes=1.0)
 

@@ -7,29 +7,25 @@ RUN/log.jsonl         a line per round                     RUN/policy.safetensor
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from myotrack.track.action import Direct, Torque
-from myotrack.track.curriculum import Curriculum
-from myotrack.track.imagination import unimaginable
-from myotrack.track.task import Task
 from myotrack.train import checkpoint
 from myotrack.train.checkpoint import Shards
 from myotrack.train.team import ALONE, Team
 from myotrack.train.trainer import CHECKPOINTS, Budget, Outcome, Trainer
 from myotrack.train.trainer import Progress as Advance
-from myotrack.workflow.learning import Lesson, body_of, lesson_of, one_thread
-from myotrack.workflow.output import errors, print_json
+from myotrack.workflow.asked import chosen
+from myotrack.workflow.learning import Lesson, lesson_of, one_thread
+from myotrack.workflow.output import errors, print_json, say
 from myotrack.workflow.plain import as_plain
-from myotrack.workflow.policies import POLICY, open_policy, read_experiment, save_policy
-from myotrack.workflow.recipes import RECIPES, ClipChoice, Experiment, finetune, generalist, knowing
+from myotrack.workflow.policies import POLICY, open_policy, save_policy
+from myotrack.workflow.recipes import Experiment
 from myotrack.workflow.run import EXPERIMENT, about_run, check_place, experiment_of, write_text
 
 if TYPE_CHECKING:
@@ -44,8 +40,6 @@ STALE = (
 """What an older run left in its folder."""
 TITLES = {"arms": "Arms moved by a learnt policy", "full": "A body moved by a learnt policy"}
 """Of the report."""
-NEW_SHARE = 0.5
-"""Of the episodes in fine-tuning, that begin in what is new; the others rehearse."""
 SEED_FOLDER = "seed-"
 """What the folders of several seeds begin with."""
 RANKS = "ranks"
@@ -107,172 +101,6 @@ def seeded(command: "TrainCommand") -> list["TrainCommand"]:
         resume = command.resume and experiment_of(folder) is not None
         commands.append(replace(command, out=folder, seed=seed, seeds=1, resume=resume))
     return commands
-
-
-def chosen(command: "TrainCommand") -> Experiment:
-    """The recipe with what the command changes; when going on, what the run was begun with.
-
-    Raises:
-        ValueError: The choices do not go together.
-    """
-    if command.resume:
-        experiment = experiment_of_run(command.out)
-        if command.clips is not None:  # The run may have come from another machine.
-            experiment = replace(experiment, clips=replace(experiment.clips, folder=command.clips))
-    else:
-        recipe = RECIPES[command.recipe]()
-        if command.recipe == "generalist" and command.clips is not None and body_of(command.clips) == "arms":
-            recipe = generalist("arms")
-        if command.recipe == "finetune" and command.begin is not None:
-            recipe = finetune(open_policy(command.begin).experiment.body)
-        experiment = replace(recipe, device=command.device, seed=command.seed)
-        level = command.level or experiment.level
-        experiment = replace(experiment, fingers=command.fingers, level=level, finish=command.finish)
-        if command.symmetric:
-            experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
-        if command.substeps is not None:
-            experiment = replace(experiment, substeps=command.substeps)
-        if command.worlds is not None:
-            experiment = replace(experiment, worlds=command.worlds)
-        if command.clips is not None:
-            share = experiment.clips.test_share if command.test_share is None else command.test_share
-            clips = replace(experiment.clips, folder=command.clips, test_share=share, split_seed=command.split_seed)
-            if clips.instead:
-                clips = replace(clips, builtin=(), judged=())
-            experiment = replace(experiment, clips=clips)
-        if command.recipe == "distil":
-            experiment = distilling(experiment, command.begin, command.clips)
-        elif command.recipe == "finetune":
-            if command.symmetric:
-                raise ValueError("--symmetric is decided when a policy is first trained; 'finetune' keeps it.")
-            experiment = fine_tuning(experiment, command.begin, command.clips)
-        elif command.begin is not None or command.recipe == "refine":
-            experiment = going_on(experiment, command.begin, command.clips)
-    bounds = {"minutes": command.minutes, "steps": command.steps, "target": command.target}
-    given = {name: value for name, value in bounds.items() if value is not None}
-    if given:
-        # Whoever names steps or a score only wants no other end.
-        experiment = replace(experiment, **({"minutes": None, "steps": None, "target": None} | given))
-    return experiment
-
-
-def fine_tuning(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
-    """What a policy that knows something learns anew: it keeps body, task and network, and all clips have their turn.
-
-    Raises:
-        ValueError: The policy or the clips are not named, or the policy cannot be used.
-    """
-    if begin is None or clips is None:
-        raise ValueError(
-            "Fine-tuning needs a policy to begin with (--begin RUN) and new clips (--clips FILE_OR_FOLDER)."
-        )
-    first = open_policy(begin)
-    known, count = first.experiment.clips, experiment.rehearsed
-    recorded = [name for name in first.clips if name not in known.builtin]
-    folders = [folder for folder in (known.folder, *known.rehearsed_from) if folder is not None and recorded]
-    for folder in folders:
-        if not folder.exists():
-            _plain(errors(), f"{folder}: recordings that the policy knew are not here any more; they may be forgotten.")
-    choice = ClipChoice(
-        spread_over(known.builtin, count), known.judged, clips, test_share=0.0, rehearsed=spread_over(recorded, count),
-        rehearsed_from=tuple(folder for folder in folders if folder.exists()), new_share=NEW_SHARE,
-    )  # fmt: skip
-    task = first.experiment.task
-    if experiment.ppo is not None:
-        experiment = replace(experiment, ppo=knowing(task.hold, isinstance(task.action, Direct)))
-    return replace(
-        experiment,
-        body=first.experiment.body,
-        fingers=first.experiment.fingers,
-        task=replace(task, start=replace(task.start, curriculum=Curriculum())),
-        policy=first.experiment.policy,
-        clips=choice,
-        begin=first.path,
-    )
-
-
-def imagining(experiment: Experiment, task: Task) -> Experiment:
-    """What is to be learnt in imagination is learnt so if a policy's task can be imagined, or by trial and error."""
-    if not unimaginable(task):
-        return experiment
-    _plain(errors(), f"Learning by trial and error, not in imagination: {unimaginable(task)}.")
-    return replace(experiment, imagine=None, ppo=knowing(task.hold, isinstance(task.action, Direct)))
-
-
-def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
-    """A policy goes on, on its own motions or on others, paid and chosen as this recipe says; body, action, observation
-    and network stay, and the spread of actions is kept within the recipe's bounds.
-
-    Raises:
-        ValueError: The policy is not named, or the recipe clones, or is about another body.
-    """
-    if experiment.clone is not None:
-        raise ValueError(
-            f"--begin is for recipes of trial and error or imagination alone, 'finetune' and 'distil'; "
-            f"'{experiment.recipe}' begins with a network that knows nothing yet."
-        )
-    if begin is None:
-        raise ValueError("There is nothing to refine: name the policy to begin with, --begin RUN.")
-    first = open_policy(begin)
-    known = first.experiment
-    if known.body != experiment.body:
-        raise ValueError(f"{begin}: this policy moves the body '{known.body}', and '{experiment.recipe}' another.")
-    task, bounds = known.task, experiment.policy
-    spread = min(max(known.policy.std, bounds.lowest_std), bounds.highest_std)
-    if experiment.imagine is None:
-        experiment = replace(experiment, ppo=knowing(task.hold, isinstance(task.action, Direct)))
-    else:
-        experiment = imagining(experiment, task)
-    return replace(
-        experiment,
-        fingers=known.fingers,
-        task=replace(experiment.task, action=task.action, observation=task.observation, hold=task.hold),
-        policy=replace(known.policy, std=spread, lowest_std=bounds.lowest_std, highest_std=bounds.highest_std),
-        clips=known.clips if clips is None else experiment.clips,
-        begin=first.path,
-    )
-
-
-def distilling(experiment: Experiment, begin: Path | None, clips: Path | None) -> Experiment:
-    """A policy whose actions are of another kind is taught to a network of excitations, on the same motions.
-
-    Raises:
-        ValueError: The policy is not named, gives excitations itself, or its joints move without muscles.
-    """
-    if begin is None:
-        raise ValueError("There is nothing to distil: name a policy of the recipe 'walk' with --begin RUN.")
-    first = open_policy(begin)
-    kind = first.experiment.task.action
-    if isinstance(kind, Direct | Torque):
-        why = "gives excitations already" if isinstance(kind, Direct) else "moves joints without muscles"
-        raise ValueError(f"{begin}: this policy {why}; only one that asks muscles for moments can be distilled.")
-    task = replace(first.experiment.task, action=Direct(), hold=1)
-    return replace(
-        experiment,
-        body=first.experiment.body,
-        fingers=first.experiment.fingers,
-        task=replace(task, observation=replace(task.observation, activation=True)),
-        clips=first.experiment.clips if clips is None else experiment.clips,
-        teacher=first.path,
-    )
-
-
-def spread_over(names: Sequence[str], count: int) -> tuple[str, ...]:
-    """At most so many of the names, evenly chosen."""
-    step = max(1, -(-len(names) // count))
-    return tuple(names[::step])
-
-
-def experiment_of_run(folder: Path) -> Experiment:
-    """What a run was begun with.
-
-    Raises:
-        ValueError: There is no training there.
-    """
-    about = experiment_of(folder)
-    if about is None or "experiment" not in about:
-        raise ValueError(f"{folder}: there is no training to go on with; leave out --resume to begin one.")
-    return read_experiment(folder / EXPERIMENT, about["experiment"])
 
 
 def learn(
@@ -373,7 +201,7 @@ def progress(shown: bool = True) -> Iterator[tuple[Tell, Callable[[Advance], Non
             if shown and not console.is_terminal and time.monotonic() - clock[0] > QUIET:
                 clock[0] = time.monotonic()
                 left = "" if now.left is None else f", {now.left:.0f} s left"
-                _plain(console, f"{words}{left}")
+                say(f"{words}{left}")
 
         yield tell, advance
 
@@ -387,7 +215,3 @@ def line_of(now: Advance) -> str:
     if "failed" in row:
         parts.append(f"lost {100 * row['failed']:.2f} % of steps")
     return ", ".join([*parts, f"{now.speed:,.0f} steps/s"])
-
-
-def _plain(console: Console, words: str) -> None:
-    console.print(words, highlight=False, markup=False, soft_wrap=True)
