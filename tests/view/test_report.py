@@ -93,7 +93,7 @@ def test_every_number_of_the_scorecard_stands_on_the_page_with_its_meaning(full:
     for metric in card.metrics:
         score = card.at(trial.name, metric.name)
         assert score is not None and score.text in text
-        assert metric.meaning in text
+        assert metric.explained in text
 
 
 def test_a_policy_is_shown_by_its_groups_with_intervals_and_thresholds(
@@ -119,7 +119,7 @@ def test_a_policy_is_shown_by_its_groups_with_intervals_and_thresholds(
         if each.acting == MEAN:
             assert f"{each.text}<br><small>{each.ends}" in page
     for metric in card.metrics:
-        assert metric.meaning in text
+        assert metric.explained in text
     # Of two seeds 0.1 m apart: 0.1 / sqrt(2)
     assert "sd of seeds 70.71" in text
 

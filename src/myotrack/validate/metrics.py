@@ -20,6 +20,18 @@ class Metric:
     digits: int = 1
     share: bool = False
     """Whether a trial has all of it or nothing, so that a mean over clips is a share of them."""
+    usual: tuple[float, float] | None = None
+    """What is expected of a sound simulation, from and to; None where nobody has said so."""
+    source: str = ""
+    """Who has."""
+
+    @property
+    def explained(self) -> str:
+        """The meaning, with what is usual and who says so."""
+        if self.usual is None:
+            return self.meaning
+        span = " to ".join(dict.fromkeys(f"{end:g}" for end in self.usual))
+        return f"{self.meaning} Usual: {span} {self.unit} ({self.source})."
 
 
 def _limits(rule: Rule) -> str:
@@ -29,6 +41,8 @@ def _limits(rule: Rule) -> str:
     )
 
 
+NONE, ALONE = (0.0, 0.0), "people have no such help"
+HICKS = "Hicks et al. 2015, doi:10.1115/1.4029304, of the peak (recalled)"
 METRICS = (
     Metric("survival", "motion completed", "%", "higher",
            "How much of the reference motion was performed before the trial ended.", 0),
@@ -71,17 +85,19 @@ METRICS = (
     Metric("residual_peak", "missed moment, peak", "N m", "lower",
            "The largest such moment at any joint and instant."),
     Metric("reserve_rms", "reserve moment, RMS", "N m", "lower",
-           "Joint moment added from outside the body to help the muscles; 0 means muscles did it all.", 2),
+           "Joint moment added from outside the body to help the muscles; 0 means muscles did it all.", 2,
+           usual=NONE, source=ALONE),
     Metric("reserve_peak", "reserve moment, peak", "N m", "lower",
-           "The largest such moment at any joint and instant."),
+           "The largest such moment at any joint and instant.", usual=NONE, source=ALONE),
     Metric("pelvis_residual_rms", "pelvis residual force, RMS", "% of body weight", "lower",
-           "Force at the pelvis that motion, masses and ground forces leave unexplained."),
+           "Force at the pelvis that motion, masses and ground forces leave unexplained.",
+           usual=(0.0, 5.0), source=HICKS),
     Metric("support_force_mean", "support force, mean", "N", "lower",
-           "Force from outside that held the pelvis; a person has no such help.", 0),
+           "Force from outside that held the pelvis; a person has no such help.", 0, usual=NONE, source=ALONE),
     Metric("support_weight_mean", "support force, mean", "% of body weight", "lower",
-           "The same as a share of body weight."),
+           "The same as a share of body weight.", usual=NONE, source=ALONE),
     Metric("support_weight_peak", "support force, peak", "% of body weight", "lower",
-           "The largest such force at any instant."),
+           "The largest such force at any instant.", usual=NONE, source=ALONE),
     Metric("real_time", "speed", "times real time", "higher",
            "Seconds of motion computed per second on the computer that made the trial.", 2),
 )  # fmt: skip

@@ -181,14 +181,22 @@ def quality_of_reference(trial: Trial, anatomy: Anatomy) -> Quality | None:
     """
     if trial.frames < 3 or trial.rate != RATE:
         return None
+    return assess(followed(trial, anatomy), anatomy)
+
+
+def followed(trial: Trial, anatomy: Anatomy) -> Clip:
+    """The motion that a trial followed, as far as it went; nobody knows its contacts any more.
+
+    Args:
+        trial: Of some frames, at the rate of clips.
+        anatomy: Its body.
+    """
     vel = trial.reference_vel.double()
-    acc = torch.gradient(vel, spacing=1 / RATE, dim=0)[0]
-    clip = Clip(
+    return Clip(
         name=trial.name, body=trial.body, fingers=trial.fingers, body_hash=trial.body_hash, sizes=trial.sizes,
-        pos=trial.reference_pos.double(), vel=vel, acc=acc,
-        contact=torch.zeros(trial.frames, len(anatomy.foot_regions), dtype=torch.bool),
+        pos=trial.reference_pos.double(), vel=vel, acc=torch.gradient(vel, spacing=1 / RATE, dim=0)[0],
+        contact=torch.zeros(trial.frames, len(anatomy.foot_regions), dtype=torch.bool), provenance=trial.provenance,
     )  # fmt: skip
-    return assess(clip, anatomy)
 
 
 def _held(trial: Trial, anatomy: Anatomy) -> str:

@@ -35,7 +35,6 @@ class Page:
 
     def html(self) -> str:
         """The page."""
-        style, script = (_file(name) for name in ("report.css", "report.js"))
         alone = [shown.trial for shown in self.shown if not shown.trial.group]
         grouped = [shown.trial for shown in self.shown if shown.trial.group]
         tables = [
@@ -49,17 +48,9 @@ class Page:
             *(sections + tables if self._few else tables + sections),
             "" if self.learning is None else f'<section id="learning">{self._learnt()}</section>',
             self._reading(),
-            self._made(),
+            made(self.facts),
         ]
-        body = "\n".join(part for part in parts if part)
-        return (
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-            f"<title>{escape(self.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-            f'<div class="page">\n{self._contents()}\n<main>\n{body}\n</main>\n</div>\n'
-            f"<script>\n{script}</script>\n</body>\n</html>\n"
-        )
+        return document(self.title, self._contents(), parts)
 
     @property
     def _few(self) -> bool:
@@ -130,13 +121,6 @@ class Page:
         text = "\n".join(f"<p>{text}</p>" for text in words)
         return f'<section id="reading"><h2>How to read this page</h2>\n{text}{measures(self.scorecard)}</section>'
 
-    def _made(self) -> str:
-        rows = "".join(f"<dt>{escape(name)}</dt><dd>{code(name, value)}</dd>" for name, value in self.facts.items())
-        return (
-            f'<section id="made"><h2>How it was made</h2>\n<dl>{rows}</dl></section>\n'
-            "<footer>Made with myotrack.</footer>"
-        )
-
 
 def report(
     title: str,
@@ -155,6 +139,34 @@ def report(
         learning: How a policy was learnt.
     """
     return Page(title, shown, scorecard, facts or {}, learning).html()
+
+
+def made(facts: Mapping[str, str]) -> str:
+    """The end of a page: how it came to be."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{code(name, value)}</dd>" for name, value in facts.items())
+    return (
+        f'<section id="made"><h2>How it was made</h2>\n<dl>{rows}</dl></section>\n<footer>Made with myotrack.</footer>'
+    )
+
+
+def document(title: str, contents: str, parts: Sequence[str]) -> str:
+    """A page that needs no other file.
+
+    Args:
+        title: Of the window.
+        contents: What stands beside it on wide screens.
+        parts: One below the other; empty ones are left out.
+    """
+    style, script = (_file(name) for name in ("report.css", "report.js"))
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f'<div class="page">\n{contents}\n<main>\n{body}\n</main>\n</div>\n'
+        f"<script>\n{script}</script>\n</body>\n</html>\n"
+    )
 
 
 def _file(name: str) -> str:

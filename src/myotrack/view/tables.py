@@ -124,7 +124,8 @@ def measures(card: Scorecard) -> str:
     if not card.summaries:
         return ""
     rows = "".join(
-        f"<dt>{escape(metric.title)}</dt><dd>{escape(metric.meaning)}{_better(metric)}</dd>" for metric in card.metrics
+        f"<dt>{escape(metric.title)}</dt><dd>{escape(metric.explained)}{_better(metric)}</dd>"
+        for metric in card.metrics
     )
     return f"\n<h3>The measures</h3>\n<dl>{rows}</dl>"
 
@@ -139,7 +140,7 @@ def cell(score: Score | None) -> str:
 def _meaning(metric: Metric) -> str:
     return (
         f'<td class="unit">{escape(metric.unit)}</td><td class="unit">{BETTER[metric.better]}</td>'
-        f'<td class="meaning">{escape(metric.meaning)}</td>'
+        f'<td class="meaning">{escape(metric.explained)}</td>'
     )
 
 

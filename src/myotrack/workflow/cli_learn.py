@@ -106,13 +106,29 @@ class ValidateCommand:
     Several seeds of a recipe are judged together: `myotrack train arms --seeds 3 --out runs/three` and
     `myotrack validate runs/three`.
     The exit status is 1 if a motion that was not learnt is lost.
+
+    With --against two of anything are compared instead, motion by motion: runs (of `train`, `steer` or `demo`),
+    policies in 'checkpoints', trials, clips, folders of clips, built-in motions. Try these:
+    myotrack validate runs/arms --against runs/tuned (what both performed),
+    myotrack validate walk-02_01 --against walk-02_01-muscles (two policies),
+    myotrack validate walk-02_01 --against walks/02_01.npz (a policy performs the clip that it is set against).
+    Every number that both have is told with its unit, which way is better, A, B, their difference and its 95 % interval
+    over motions; curves are told by their correlation; and a page draws both. A recording becomes a clip by
+    `myotrack retarget`, or a run by `myotrack steer`, first. The exit status of a comparison is 0.
     """
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run, which gets trials/, scorecard.json and report.html; or a folder of runs that differ by their
-    seeds, which each get theirs; or the name of a policy in 'checkpoints', which is copied to runs/NAME."""
+    seeds, which each get theirs; or the name of a policy in 'checkpoints', which is copied to runs/NAME. With --against
+    whatever can be compared."""
     clips: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Judge by these clips instead of those that the run kept for it."""
+    against: Annotated[str | None, tyro.conf.arg(metavar="B")] = None
+    """Compare RUN, which may be any of the above, with this one. A run that has been judged is compared by its trials;
+    with --clips policies perform these first, and their runs stay as they are. A policy in 'checkpoints' performs what
+    the other has followed; two of them are compared by their scorecards."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.html")] = None
+    """With --against: the page, if it is not to lie beside the first of both."""
     sampled: bool = False
     """Judge drawn actions, too, not only their mean."""
     seed: int | None = None
@@ -124,10 +140,16 @@ class ValidateCommand:
     video: bool = True
     """Draw films of a few motions."""
     json: bool = False
-    """Print one JSON object on standard output: every score, and means by group."""
+    """Print one JSON object on standard output: every score, and means by group; or the comparison."""
 
     def run(self) -> int:
-        """Judge and print."""
+        """Judge or compare, and print."""
+        if self.against is not None:
+            from myotrack.workflow.against import against
+
+            return against(self)
+        if self.out is not None:
+            raise ValueError("--out is the page of a comparison; add --against B. Reports lie in their runs' folders.")
         from myotrack.workflow.validate import validate
 
         return validate(self)

@@ -4,7 +4,7 @@ run = steer_motions(Steering(motions=("reach",), body="arms", out=Path("runs/rea
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from myotrack.steer.follow import FollowSettings, follow
 from myotrack.steer.recruit import Reserve
 from myotrack.steer.static import Choices
 from myotrack.validate.explain import explain
+from myotrack.validate.metrics import BY_NAME
 from myotrack.validate.record import record
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.trials import Trial
@@ -234,6 +235,16 @@ def explained(found: Sequence[Motion], choices: Steering, tell: Tell) -> list[tu
     return taken
 
 
+def headed(columns: Mapping[str, str]) -> list[str]:
+    """Heads of columns by metric, with which way is better."""
+    marks = {"higher": " (+)", "lower": " (-)", "neither": ""}
+    return [f"{head}{marks[BY_NAME[name].better]}" for name, head in columns.items()]
+
+
+BETTER = "(+) more is better, (-) less is"
+"""Of `headed`, for below a table."""
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """A bar on standard error, if somebody looks."""
@@ -262,7 +273,7 @@ def print_scores(run: Run, card: Scorecard) -> None:
         scores = [card.at(trial.name, name) for name in columns]
         rows.append([trial.name, f"{trial.duration:.2f}", *("" if score is None else score.text for score in scores)])
     kinds = ", ".join(dict.fromkeys(trial.kind for trial, _ in run.trials))
-    print_table(kinds.capitalize(), ["motion", "s", *columns.values()], rows)
+    print_table(kinds.capitalize(), ["motion", "s", *headed(columns)], rows, f"{BETTER}.")
     for trial, _ in run.trials:
         if trial.ended:
             print(f"{trial.name} ended after {trial.duration:.2f} s: {trial.ended}.")

@@ -31,7 +31,7 @@ from myotrack.workflow.output import print_json, print_table
 from myotrack.workflow.page import write_page
 from myotrack.workflow.policies import StoredPolicy, open_policy, shipped
 from myotrack.workflow.run import REPORT, Run, experiment_of, put_trials
-from myotrack.workflow.steer import progress
+from myotrack.workflow.steer import BETTER, headed, progress
 from myotrack.workflow.train import SEED_FOLDER
 from myotrack.workflow.typed import command_line
 
@@ -202,8 +202,8 @@ def print_groups(card: Scorecard) -> None:
         cells = ["" if name not in mine else f"{mine[name].text} ({mine[name].ends})" for name in COLUMNS]
         count = max(summary.interval.count for summary in mine.values())
         rows.append([*group, str(count), *cells])
-    print_table("Mean over motions (95 % interval)", ["group", "acting", "seed", "n", *COLUMNS.values()], rows,
-                None if card.conditions is None else str(card.conditions))  # fmt: skip
+    told = "; ".join([BETTER, *([str(card.conditions)] if card.conditions else [])])
+    print_table("Mean over motions (95 % interval)", ["group", "acting", "seed", "n", *headed(COLUMNS)], rows, told)
 
 
 def _drawn(policy: Policy, seed: int) -> Act:
