@@ -45,6 +45,7 @@ from myotrack.steer.ground import longest
 from myotrack.steer.grounded import Grounded
 from myotrack.steer.static import mechanics_of, pulled, recorded
 from myotrack.validate.metabolics import MODELS, FibreState, Metabolics, Rates, metabolics_of, spent
+from myotrack.validate.published import FASTEST, SCHERTZER, STANDING, pandolf, ralston, walking
 from myotrack.view.figures import INK, PALE
 from myotrack.workflow.learning import one_thread
 from myotrack.workflow.output import machine
@@ -56,11 +57,6 @@ STRIDE = 1.144
 """Of the recorded walk, as in static_walk.py [s]."""
 WORLDS = 8
 SECOND = round(RATE)
-STANDING = (1.2, 1.5)
-"""Of people who stand still [W/kg]: the range of Browning et al. 2006, doi:10.1152/japplphysiol.00767.2005, and others.
-Recalled."""
-CALORIE, MINUTE = 4.184, 60.0
-"""[J], [s]"""
 BODIES = ("as it is", "without joint dampers")
 COLOURS = {"umberger": "#2f5fb3", "bhargava": "#c2402c"}
 TITLES = {"umberger": "Umberger 2003, 2010", "bhargava": "Bhargava 2004"}
@@ -111,16 +107,6 @@ class Case:
         for (region, _), power in self.spent.regions.items():
             found[region] += power / self.spent.mass
         return found
-
-
-def ralston(speed: float | np.ndarray) -> float | np.ndarray:
-    """Gross power of walking people [W/kg]: E = 29 + 0.0053 v² cal/min/kg with v in m/min (Ralston 1958,
-    doi:10.1007/BF00698754, recalled).
-
-    Args:
-        speed: [m/s]
-    """
-    return (29 + 0.0053 * (MINUTE * speed) ** 2) * CALORIE / MINUTE
 
 
 def main(command: Command) -> None:
@@ -213,21 +199,30 @@ def standing(case: Case, cases: list[Case]) -> float:
     return still
 
 
+def people(speed: float | None) -> tuple[float, float]:
+    """Gross power of people at a speed [W/kg], from the least to the greatest of those who know; None stands still."""
+    known = (STANDING.low, STANDING.high) if speed is None else tuple(walking(speed).values())
+    return min(known), max(known)
+
+
 def tell(body: str, cases: list[Case]) -> None:
     """A table of gross and net power, cost of transport, and where it goes."""
     print(
-        f"\nBody {body}\n{'':30}{'m/s':>6}{'gross':>7}{'people':>9}{'net':>6}{'above standing':>16}{'J/kg/m':>8}"
-        f"{'people':>8}  {'activ.':>7}{'maint.':>7}{'short.':>7}{'rest':>6}{'work':>6}{'missed':>8}   by region"
+        f"\nBody {body}\n{'':30}{'m/s':>6}{'gross':>7}{'people':>14}{'times':>7}{'net':>6}{'above standing':>16}"
+        f"{'J/kg/m':>8}{'people':>14}  {'activ.':>7}{'maint.':>7}{'short.':>7}{'rest':>6}{'work':>6}"
+        f"{'missed':>8}   by region"
     )
     for case in cases:
         of, speed = case.spent, case.spent.speed
-        people = f"{STANDING[0]}-{STANDING[1]}" if speed is None else f"{ralston(speed):.2f}"
+        low, high = people(speed)
+        times = of.gross / (ralston(speed) if speed else (low + high) / 2)
         cost = "-" if of.cost.gross is None else f"{of.cost.gross:.2f}"
-        theirs = "-" if speed is None else f"{ralston(speed) / speed:.2f}"
+        theirs = "-" if speed is None else f"{low / speed:.2f} to {high / speed:.2f}"
         mean = case.mean
         print(
-            f"{case.name:15}{of.model:15}{case.speed or 0:6.2f}{of.gross:7.2f}{people:>9}{of.net:6.2f}"
-            f"{of.net - standing(case, cases):16.2f}{cost:>8}{theirs:>8}  {mean['activation']:7.2f}"
+            f"{case.name:15}{of.model:15}{case.speed or 0:6.2f}{of.gross:7.2f}{f'{low:.2f} to {high:.2f}':>14}"
+            f"{times:7.1f}{of.net:6.2f}{of.net - standing(case, cases):16.2f}{cost:>8}"
+            f"{theirs:>14}  {mean['activation']:7.2f}"
             f"{mean['maintenance']:7.2f}{mean['shortening']:7.2f}{mean['resting']:6.2f}{mean['work']:6.2f}"
             f"{100 * case.missed:6.0f} %   " + ", ".join(f"{name} {power:.2f}" for name, power in case.regions.items())
         )
@@ -239,13 +234,13 @@ def as_dict(case: Case, cases: list[Case]) -> dict[str, object]:
     numbers = {
         "speed": of.speed, "gross": of.gross, "net": of.net, "above_standing": of.net - standing(case, cases),
         "cost_gross": of.cost.gross, "cost_net": of.cost.net, "missed_force": case.missed,
-        "people_gross": None if of.speed is None else float(ralston(of.speed)),
     }  # fmt: skip
     return {
         "name": case.name,
         "body": case.body,
         "model": of.model,
         **{name: None if value is None else round(value, 3) for name, value in numbers.items()},
+        "people_gross": [round(value, 3) for value in people(of.speed)],
         "parts": {name: round(value, 3) for name, value in case.mean.items()},
         "regions": {name: round(value, 3) for name, value in case.regions.items()},
         "notes": of.notes,
@@ -267,7 +262,8 @@ def draw(path: Path, cases: list[Case]) -> None:
         Line2D([], [], color=PALE, linewidth=1.2, linestyle=(0, (3, 2)), marker="o", markerfacecolor="white",
                markersize=5, label="without joint dampers"),
         Line2D([], [], color=PALE, linewidth=0, marker="D", markersize=5.5, label="recorded walk, force plates"),
-        Line2D([], [], color=PEOPLE, linewidth=2.4, label="people (Ralston 1958)"),
+        Line2D([], [], color=PEOPLE, linewidth=2.4, marker="s", markersize=4,
+               label="people: Ralston 1958, Pandolf et al. 1977; Schertzer & Riemer 2014"),
         Patch(color=BAND, label="people, standing"),
     ]  # fmt: skip
     figure.legend(
@@ -288,10 +284,14 @@ def draw(path: Path, cases: list[Case]) -> None:
 
 def over_speed(axes: Axes, cases: list[Case], per_metre: bool) -> None:
     """Gross power, or cost of transport, over speed."""
-    speed = np.linspace(0.6, 2.0, 100)
-    axes.plot(speed, ralston(speed) / (speed if per_metre else 1), color=PEOPLE, linewidth=2.4, zorder=2)
+    speed = np.linspace(0.6, FASTEST, 100)
+    for known in (ralston, pandolf):
+        power = np.array([known(each) for each in speed])
+        axes.plot(speed, power / speed if per_metre else power, color=PEOPLE, linewidth=2.4, zorder=2)
+    at, power = np.array(SCHERTZER.speeds), np.array(SCHERTZER.values["gross"])
+    axes.plot(at, power / at if per_metre else power, color=PEOPLE, linewidth=0, marker="s", markersize=4, zorder=3)
     if not per_metre:
-        axes.fill_between([-0.07, 0.07], *STANDING, color=BAND, linewidth=0, zorder=1)
+        axes.fill_between([-0.07, 0.07], STANDING.low, STANDING.high, color=BAND, linewidth=0, zorder=1)
     for number, (model, colour) in enumerate(COLOURS.items()):
         aside = APART * (2 * number - 1)
         for body in BODIES:

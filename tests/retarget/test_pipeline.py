@@ -191,6 +191,17 @@ def test_ends_where_nobody_is_seen_are_left_out_and_told(full: Anatomy) -> None:
         retarget(replace(recording, points=np.full_like(dark, np.nan)), full)
 
 
+def test_points_that_are_lost_for_long_are_told_by_name(full: Anatomy) -> None:
+    recording = markers(full, strolling(full, 120))
+    assert recording.points is not None
+    holed = recording.points.copy()
+    knee, toe = (recording.names.index(name) for name in ("R.Knee", "L.Toe"))
+    holed[40:70, knee] = np.nan
+    holed[80:90, toe] = np.nan  # A tenth of a second is not worth a word.
+    notes = retarget(replace(recording, points=holed), full, PLAIN).provenance.notes
+    assert "for up to 0.30 s not seen: R.Knee; what hangs on them alone is made up there" in notes
+
+
 def test_limbs_that_nothing_is_recorded_of_are_told(full: Anatomy) -> None:
     recording = markers(full, strolling(full, 40))
     assert recording.points is not None

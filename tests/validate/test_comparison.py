@@ -10,6 +10,7 @@ from myotrack.anatomy.model import Anatomy
 from myotrack.anatomy.sizes import Sizes
 from myotrack.clips.builtin import builtin
 from myotrack.validate.comparison import Comparison, compare
+from myotrack.validate.published import usual
 from myotrack.validate.takes import Take
 from myotrack.validate.trials import Trial
 from tests.validate.policies import policy, shifted
@@ -194,6 +195,10 @@ def test_bodies_of_other_sizes_are_compared_with_a_word_of_caution(arms: Anatomy
 
 def test_what_is_usual_of_people_stands_beside_a_gait(full: Anatomy) -> None:
     clip = [Take.of_clip(builtin("walk", full), full)]
-    row = compare("a", clip, "b", clip).row("cadence")
-    assert row.usual == (117 / 60, 117 / 60) and "Murray" in row.source
+    done = compare("a", clip, "b", clip)
+    row, speed = done.row("cadence"), done.row("speed").first
+    known = usual("cadence", speed)
+    assert known is not None and row.usual == (known.low, known.high) and row.source == known.names
+    # Koelewijn's mean curves, by hand: 1.475 at 0.8 m/s and 1.835 steps/s at 1.3.
+    assert known.low == pytest.approx(1.475 + 0.72 * (speed - 0.8), abs=1e-9)
     assert np.isfinite(row.first)

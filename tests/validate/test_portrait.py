@@ -12,7 +12,6 @@ from myotrack.validate.gait import ANGLES, FORCES, LOADED, gait
 from myotrack.validate.metabolics import metabolics
 from myotrack.validate.norms import Norm, NormError
 from myotrack.validate.portrait import CHANNELS, WITHOUT_NORMS, norms_at, portrait, quality_of_reference
-from myotrack.validate.published import GAIT, ralston
 from myotrack.validate.tracking import body_weight
 from myotrack.validate.walker import Walker
 from tests.validate.rollouts import busy, perfect
@@ -158,13 +157,3 @@ def test_norms_of_people_are_at_hand_with_the_recordings(full: Anatomy, data_fol
     found = portrait(trial, full, norms)
     assert set(found.names) <= set(norms) and not found.missing
     assert 0.5 < found.mean_r(("hip_flexion", "knee_angle", "ankle_angle")) <= 1
-
-
-def test_published_numbers_are_those_of_walking_people() -> None:
-    # 80 m/min: (29 + 0.0053 * 6400) cal/min/kg = 62.92 cal/min/kg
-    assert ralston(80 / 60) == pytest.approx(62.92 * 4.184 / 60)
-    for published in GAIT.values():
-        assert published.low <= published.high and published.citation
-    steps = GAIT["step_length"]
-    assert GAIT["stride_length"].low == pytest.approx(2 * steps.low)
-    assert GAIT["stride_length"].high == pytest.approx(2 * steps.high)

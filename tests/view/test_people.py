@@ -10,10 +10,20 @@ import torch
 from myotrack.anatomy.model import Anatomy
 from myotrack.validate.norms import WIDTH, Norm
 from myotrack.validate.portrait import Portrait, portrait
+from myotrack.validate.published import usual
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.tracking import body_weight
 from myotrack.validate.trials import Trial
-from myotrack.view.people import beside_people, cost_ratio, in_short, in_words, muscle_map, pictures
+from myotrack.view.people import (
+    GAIT_ROWS,
+    GROUND_ROWS,
+    beside_people,
+    cost_ratio,
+    in_short,
+    in_words,
+    muscle_map,
+    pictures,
+)
 from myotrack.view.report import report
 from myotrack.view.section import Shown
 from tests.validate.policies import policy
@@ -41,11 +51,25 @@ def test_everything_of_a_walk_is_on_the_page(plain: Portrait) -> None:
         "angles", "reaction", "cycle-moments", "cycle-powers", "cycle-emg", "muscles",
     ]  # fmt: skip
     text = text_of(beside_people(plain, "here"))
-    for words in ("cadence", "steps/min", "double support", "Murray et al.", "loading rate", "Umberger", "Bhargava",
-                  "Ralston 1958", "knee flexion", "soleus", "triceps surae"):  # fmt: skip
+    for words in ("cadence", "steps/min", "double support", "Murray 1964, 1970", "loading rate", "Umberger", "Bhargava",
+                  "Ralston 1958", "Pandolf 1977", "knee flexion", "soleus", "triceps surae"):  # fmt: skip
         assert words in text, words
     cadence = 60 * plain.gait.parameters()["cadence"].mean if plain.gait else 0.0
     assert f"cadence{cadence:.0f}" in text
+
+
+def test_every_number_of_a_walk_has_people_beside_it_with_their_source(plain: Portrait) -> None:
+    assert plain.gait is not None
+    speed = plain.gait.parameters()["speed"].mean
+    page = beside_people(plain, "here")
+    table = page[page.index("The gait in numbers") :]
+    rows = re.findall(r"<tr><th>(.*?)</tr>", table[table.index("<tbody>") : table.index("</table>")])
+    assert len(rows) == len(GAIT_ROWS) + len(GROUND_ROWS)
+    for row, (name, (title, _, factor, digits)) in zip(rows, (GAIT_ROWS | GROUND_ROWS).items(), strict=True):
+        people = usual(name, speed)
+        assert people is not None and row.startswith(title) and row.endswith(f"source'>{people.names}</td>")
+        assert f">{factor * people.low:.{digits}f}" in row
+        assert all(source.citation in text_of(page) for source in people.sources)
 
 
 def test_a_norm_is_a_band_of_two_deviations_with_its_source(plain: Portrait) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from myotrack.algebra.quaternion import to_matrix
 from myotrack.algebra.rotation import exponential
+from myotrack.capture.gaps import runs
 from myotrack.capture.recording import Recording
 from myotrack.clips.clip import RATE
 from myotrack.retarget.correspondence import Correspondence
@@ -26,7 +27,7 @@ SLOWEST = 10.0
 ENOUGH = 3
 """Points seen together from which a body can be placed."""
 LONG_GAP = 0.1
-"""Longest time without them that is not worth a word [s]."""
+"""Longest time without them, or without one point, that is not worth a word [s]."""
 CUTOFF = 40.0
 """Of the low-pass before samples are thinned out, below half the rate of clips [Hz]."""
 SETTLING = 15
@@ -87,7 +88,9 @@ def resampled(recording: Recording, match: Correspondence) -> Samples:
         known = seen[:, column]
         between = known[before] & known[after]
         sampled[between, column] = CubicSpline(old[known], points[known, column])(new[between])
-    rows, more = _seen_rows(~np.isnan(sampled).any(axis=2), file)  # pyright: ignore[reportArgumentType]
+    told: np.ndarray = ~np.isnan(sampled).any(axis=2)  # pyright: ignore[reportAssignmentType]
+    rows, more = _seen_rows(told, file)
+    more += _lost_points(told[rows], [recording.names[column] for column in match.column])
     turns = _orientations(recording, match, old, new)
     return Samples(torch.as_tensor(sampled[rows]), turns[rows], rows.start / RATE, (*notes, *more))
 
@@ -106,6 +109,17 @@ def _seen_rows(seen: Bool[np.ndarray, "frame point"], file: str) -> tuple[slice,
     if gap > LONG_GAP * RATE:
         notes.append(f"for up to {gap / RATE:.2f} s fewer than {ENOUGH} points are seen: the motion there is made up")
     return slice(first, last + 1), notes
+
+
+def _lost_points(seen: Bool[np.ndarray, "frame point"], names: list[str]) -> list[str]:
+    """A sentence on points that are not seen for long."""
+    longest = [int((end - begin).max(initial=0)) for begin, end in (runs(~column) for column in seen.T)]
+    lost = dict.fromkeys(name for name, frames in zip(names, longest, strict=True) if frames > LONG_GAP * RATE)
+    if not lost:
+        return []
+    return [
+        f"for up to {max(longest) / RATE:.2f} s not seen: {', '.join(lost)}; what hangs on them alone is made up there"
+    ]
 
 
 def _orientations(

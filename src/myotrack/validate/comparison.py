@@ -15,7 +15,7 @@ import numpy as np
 from myotrack.clips.quality import Limits
 from myotrack.validate.metrics import BY_NAME
 from myotrack.validate.pairs import UNITS, Kind, Over, Pair, alike
-from myotrack.validate.published import COST, FASTEST, GAIT, ralston
+from myotrack.validate.published import usual, walking
 from myotrack.validate.statistics import Difference, Interval, mean_interval, paired
 from myotrack.validate.takes import PEOPLE, Measure, Take
 
@@ -161,19 +161,27 @@ def _usual(measure: Measure, pairs: Sequence[Pair]) -> tuple[tuple[float, float]
         return metric.usual, metric.source
     if measure.part == "motion":
         return (0.0, getattr(Limits(), measure.name)), "limit of myotrack clips"
-    if measure.part == "gait" and measure.name in GAIT:
-        known = GAIT[measure.name]
-        return (known.low, known.high), known.source
     portraits = [take.seen.portrait for pair in pairs for take in (pair.first, pair.second) if take.seen is not None]
     if measure.part == "people":
         norms = [each.norms[name] for each in portraits for name in PEOPLE[measure.name] if name in each.norms]
         return None, "; ".join(dict.fromkeys(norm.of for norm in norms))
     what = measure.name.rpartition("_")[2]
-    speeds = [spent.speed for each in portraits for spent in each.spent if spent.speed is not None]
-    if measure.part == "cost" and what != "net" and speeds and max(speeds) <= FASTEST:
-        power = [ralston(speed) / (speed if what == "transport" else 1.0) for speed in speeds]
-        return (min(power), max(power)), f"{COST}, at the same speed"
+    walks = [each.kinetics.gait.parameters() for each in portraits if each.kinetics is not None]
+    speeds = [found["speed"].mean for found in walks if "speed" in found]
+    if measure.part in ("gait", "ground"):
+        spans = [known for speed in speeds if (known := usual(measure.name, speed)) is not None]
+        named = dict.fromkeys(known.names for known in spans)
+        return _span([end for known in spans for end in (known.low, known.high)]), "; ".join(named)
+    if measure.part == "cost" and what != "net":
+        told = [(power / (speed if what == "transport" else 1.0), source)
+                for speed in speeds for source, power in walking(speed).items()]  # fmt: skip
+        named = dict.fromkeys(source.name for _, source in told)
+        return _span([power for power, _ in told]), f"{'; '.join(named)}, at the same speed" if named else ""
     return None, ""
+
+
+def _span(values: Sequence[float]) -> tuple[float, float] | None:
+    return (min(values), max(values)) if values else None
 
 
 def _likenesses(pairs: Sequence[Pair]) -> tuple[Likeness, ...]:

@@ -20,6 +20,8 @@ from myotrack.validate.trials import Emg, Trial
 
 UNASKED = "moments not asked for"
 """Setting that names the coordinates whose moments muscles were not asked for."""
+LEFT_OUT = "left out"
+"""Setting that says in a sentence how much of the motion the ground forces do not explain."""
 
 
 def explain(
@@ -56,7 +58,7 @@ def explain(
         if recording is None or found is None or not recording.plates:
             raise ValueError(
                 f"Static optimisation of '{clip.name}' needs the ground forces under the feet; give a recording that "
-                "has them, or their file with --forces."
+                "has them, or their file with --forces, or let --mode control follow the motion, which needs none."
             )
         whole, mass = recorded(recording, found)
         assert found.placement is not None  # `recorded` has seen to that.
@@ -67,6 +69,7 @@ def explain(
     # All frames had to be worked out, and only some are told of.
     before = time.perf_counter() - begin
     rows = slice(0, clip.frames) if span is None else clip.rows(*span)
+    wanted = rows.stop - rows.start
     # After an impact forces and motion disagree for a few frames, which end nothing.
     known = longest(whole.measured[rows], bridge=math.ceil(MOMENT * RATE))
     rows = slice(rows.start + known.start, rows.start + known.stop)
@@ -86,6 +89,11 @@ def explain(
     frames, regions = part.frames, len(part.anatomy.foot_regions)
     force, cop = _feet(ground, rows) if ground is not None else (torch.zeros(frames, regions // 2, 3),) * 2
     told = {"frames explained": f"{rows.start / RATE:.2f} to {(rows.stop - 1) / RATE:.2f} s of {clip.duration:.2f} s"}
+    if frames < wanted:
+        told[LEFT_OUT] = (
+            f"{(wanted - frames) / RATE:.2f} s of {wanted / RATE:.2f} s, in which the ground forces do not explain the "
+            "motion: a foot may have stood beside the plates."
+        )
     if choices.open:
         told[UNASKED] = ", ".join(choices.open)
     return Trial(

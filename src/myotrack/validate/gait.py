@@ -89,7 +89,7 @@ class Parameter:
     """Standard deviation over strides; NaN of a single one."""
     asymmetry: float
     """Right less left over their mean; NaN where one foot has no stride or the mean is zero, and of step width, which
-    may be zero. Source: Robinson et al. 1987, J Manipulative Physiol Ther 10(4) (recalled)."""
+    may be zero. Source: the symmetry index, doi:10.1186/s13102-021-00355-4, equation 1."""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from myotrack.validate.trials import Trial
 from myotrack.validate.walker import GaitError, Walker, forward_of
 
 RISE = (0.2, 0.8)
-"""Shares of the time from strike to first peak between which the mean slope is the loading rate. Source: Milner et al.
-2006, doi:10.1249/01.mss.0000183477.75808.92, for the impact peak of running (recalled)."""
+"""Shares of the time from strike to first peak between which the mean slope is the loading rate. Source: method B of
+doi:10.1055/s-0042-107248, for the impact peak of running."""
 
 
 @dataclass(frozen=True)

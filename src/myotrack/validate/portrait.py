@@ -22,6 +22,7 @@ from myotrack.anatomy.electrodes import electrodes, means
 from myotrack.anatomy.model import Anatomy
 from myotrack.clips.clip import RATE, Clip
 from myotrack.clips.quality import Quality, assess
+from myotrack.validate.explain import LEFT_OUT
 from myotrack.validate.gait import ANGLES, FORCES, LOADED, Curve, Gait
 from myotrack.validate.kinetics import Kinetics, Loads, kinetics, loads
 from myotrack.validate.metabolics import MODELS, Metabolics, metabolics
@@ -60,7 +61,8 @@ class Portrait:
     reference: Quality | None = None
     """What is wrong with the motion that was followed, as far as the trial went; nobody knows its contacts any more."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Why there is none of 'gait', 'forces', 'moments', 'muscles', 'cost' or 'norms': a sentence each."""
+    """Why there is none of 'gait', 'forces', 'moments', 'muscles', 'cost', 'norms', 'emg' or some 'frames': a sentence
+    each."""
 
     @property
     def gait(self) -> Gait | None:
@@ -138,6 +140,10 @@ def portrait(
     """
     trial.check(anatomy)
     missing: dict[str, str] = {} if norms else {"norms": no_norms}
+    if LEFT_OUT in trial.settings:
+        missing["frames"] = f"Left out: {trial.settings[LEFT_OUT]}"
+    if not trial.simulated and trial.emg is None:
+        missing["emg"] = "No EMG was recorded with the motion, so activations stand alone."
     held, spent = _held(trial, anatomy), ()
     if held or not trial.frames:
         missing["cost"] = held or "There are no frames, so nothing was spent."

@@ -1,7 +1,7 @@
 """The part of the page that asks whether it is human: a portrait of a trial, drawn over what is known of people."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -12,7 +12,7 @@ from myotrack.validate.gait import ANGLES, FORCES, LOADED, Parameter, meaning
 from myotrack.validate.metabolics import Metabolics
 from myotrack.validate.norms import WIDTH
 from myotrack.validate.portrait import Portrait
-from myotrack.validate.published import COST, FASTEST, GAIT, STANDING, ralston
+from myotrack.validate.published import CHEAPEST, FASTEST, STANDING, Published, Source, ralston, usual, walking
 from myotrack.view.plot import Key, Line, Map, Panel, Picture, Row, end_of_scale
 
 CYCLE = np.linspace(0.0, 100.0, 101)
@@ -34,6 +34,9 @@ GROUND_ROWS = {
     "loading_rate": ("loading rate", "body weight/s", 1.0, 1),
     "braking_peak": ("braking peak", "% of body weight", 100.0, 0),
     "propulsive_peak": ("propulsive peak", "% of body weight", 100.0, 0),
+    "braking_impulse": ("braking impulse", "body weight × s", 1.0, 3),
+    "propulsive_impulse": ("propulsive impulse", "body weight × s", 1.0, 3),
+    "impulse": ("impulse upward, of one foot", "body weight × s", 1.0, 2),
     "borne": ("borne by both feet on average", "% of body weight", 100.0, 0),
 }
 """The same of what `Kinetics.ground` tells."""
@@ -171,25 +174,16 @@ def gait_table(portrait: Portrait) -> str:
     """Numbers of the strides and of the ground, beside what is usual."""
     if portrait.gait is None or portrait.kinetics is None:
         return ""
-    found = portrait.gait.parameters()
-    rows = []
-    for name, (title, unit, factor, digits) in GAIT_ROWS.items():
-        usual = GAIT.get(name)
-        ends = () if usual is None else (f"{factor * each:.{digits}f}" for each in (usual.low, usual.high))
-        told = " to ".join(dict.fromkeys(ends)) or "–"
-        source = "" if usual is None else usual.source
-        rows.append(_number_row(title, unit, factor, digits, found[name], told, source))
+    found, asked = portrait.gait.parameters(), dict(GAIT_ROWS)
     if portrait.kinetics.right or portrait.kinetics.left:
-        ground = portrait.kinetics.ground()
-        rows += [
-            _number_row(title, unit, factor, digits, ground[name], "–", "")
-            for name, (title, unit, factor, digits) in GROUND_ROWS.items()
-        ]
-    sources = escape("; ".join(dict.fromkeys(f"{each.source}: {each.citation}" for each in GAIT.values())) + ".")
+        found, asked = found | portrait.kinetics.ground(), GAIT_ROWS | GROUND_ROWS
+    people = {name: usual(name, found["speed"].mean) for name in asked}
+    rows = [_number_row(*about, found[name], people[name]) for name, about in asked.items()]
+    sources = _cited(source for each in people.values() if each is not None for source in each.sources)
     return (
         "<h3>The gait in numbers</h3>\n<figure><figcaption>Mean over the strides of both feet, with their standard "
-        "deviation. Asymmetry is right less left over their mean: 0 is even. Beside them what is usual for healthy "
-        f"adults who walk as fast as they like; this body walks as fast as its reference does. {sources}</figcaption>\n"
+        "deviation. Asymmetry is right less left over their mean: 0 is even. Beside them means of groups of healthy "
+        f"adults: at the speed of this body where it was measured, else at one that they like. {sources}</figcaption>\n"
         '<div class="wide"><table><thead><tr><th>measure</th><th class="number">mean</th><th class="number">± sd</th>'
         '<th>unit</th><th class="number">asymmetry</th><th class="number">people</th><th>source</th></tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody></table></div></figure>\n"
@@ -237,15 +231,8 @@ def cost(spent: Sequence[Metabolics]) -> str:
         "<td class='unit'>model</td></tr>"
         for each in spent
     )
-    speed, whole = spent[0].speed, spent[0].gross is not None
-    if whole and speed is not None and speed <= FASTEST:
-        people = ralston(speed)
-        cells = _cost_cells(None, people, None, people / speed)
-        rows += _published_row(f"people at {speed:.2f} m/s", cells, COST)
-    elif whole and speed is None:
-        cells = f"<td class='number'>–</td><td class='number'>{STANDING.low:g} to {STANDING.high:g}</td>"
-        rows += _published_row("people who stand", cells + _cost_cells(None, None),
-                               f"{STANDING.source}, {STANDING.citation}")  # fmt: skip
+    people = [] if spent[0].gross is None else _spent_by_people(spent[0].speed)
+    rows += "".join(_published_row(*each) for each in people)
     ratio = cost_ratio(spent)
     honest = " ".join(filter(None, [
         ratio and ratio + " Watts are told here to compare gaits of this body with one another, not to predict "
@@ -255,7 +242,7 @@ def cost(spent: Sequence[Metabolics]) -> str:
     return (
         "<h3>What it costs</h3>\n<figure><figcaption>Metabolic power of all muscles over the whole motion, per "
         "kilogram of body. Gross has the basal rate in it, net has not; cost of transport is power over speed. "
-        f"{escape(honest)}</figcaption>\n"
+        f"{escape(honest)} {_cited(source for *_, sources in people for source in sources)}</figcaption>\n"
         '<div class="wide"><table><thead><tr><th>by</th><th class="number">net <small>W/kg</small></th>'
         '<th class="number">gross <small>W/kg</small></th><th class="number">transport, net <small>J/kg/m</small></th>'
         '<th class="number">gross <small>J/kg/m</small></th><th>source</th></tr></thead>\n'
@@ -263,8 +250,33 @@ def cost(spent: Sequence[Metabolics]) -> str:
     )
 
 
-def _published_row(title: str, cells: str, source: str) -> str:
-    return f"<tr class='published'><th>{escape(title)}</th>{cells}<td class='unit source'>{escape(source)}</td></tr>"
+def _spent_by_people(speed: float | None) -> list[tuple[str, str, Sequence[Source]]]:
+    """Titles, cells and sources of rows; without a speed they stand."""
+    if speed is None:
+        cells = _cost_cells(None) + _span(STANDING) + _cost_cells(None, None)
+        return [("people who stand", cells, STANDING.sources)]
+    if speed > FASTEST:
+        return []
+    rows = [
+        (f"people at {speed:.2f} m/s", _cost_cells(None, power, None, power / speed), (source,))
+        for source, power in walking(speed).items()
+    ]
+    return [*rows, ("people at the cheapest speed", _cost_cells(None, None, None) + _span(CHEAPEST), CHEAPEST.sources)]
+
+
+def _published_row(title: str, cells: str, sources: Sequence[Source]) -> str:
+    names = escape("; ".join(source.name for source in sources))
+    return f"<tr class='published'><th>{escape(title)}</th>{cells}<td class='unit source'>{names}</td></tr>"
+
+
+def _cited(sources: Iterable[Source]) -> str:
+    """Where the numbers of people were read, each source once, as markup."""
+    told = "; ".join(f"{source.name}: {source.citation}" for source in dict.fromkeys(sources))
+    return escape(f"{told}." if told else "")
+
+
+def _span(of: Published) -> str:
+    return f"<td class='number'>{of.low:.1f} to {of.high:.1f}</td>"
 
 
 def _bars(spent: Sequence[Metabolics]) -> str:
@@ -346,11 +358,13 @@ def _source(portrait: Portrait, names: Sequence[str]) -> str:
     return f"People: {'; '.join(told)}. r is the correlation with their mean, without lag."
 
 
-def _number_row(title: str, unit: str, factor: float, digits: int, of: Parameter, people: str, source: str) -> str:
+def _number_row(title: str, unit: str, factor: float, digits: int, of: Parameter, people: Published | None) -> str:
+    ends = () if people is None else (f"{factor * each:.{digits}f}" for each in (people.low, people.high))
+    told, source = " to ".join(dict.fromkeys(ends)) or "–", "" if people is None else people.names
     return (
         f"<tr><th>{escape(title)}</th><td class='number'>{_signed(factor * of.mean, digits)}</td>"
         f"<td class='number'>{_signed(factor * of.spread, digits)}</td><td class='unit'>{escape(unit)}</td>"
-        f"<td class='number'>{_signed(100 * of.asymmetry, 0, ' %')}</td><td class='number'>{people}</td>"
+        f"<td class='number'>{_signed(100 * of.asymmetry, 0, ' %')}</td><td class='number'>{told}</td>"
         f"<td class='unit source'>{escape(source)}</td></tr>"
     )
 
