@@ -1,6 +1,7 @@
 """`myotrack validate A --against B`: whatever can be compared is, beside the first of both; what cannot says why."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from myotrack.clips import store
 from myotrack.clips.builtin import builtin
 from myotrack.validate import trials as trial_files
 from myotrack.validate.trials import Trial
-from myotrack.workflow.run import fill
+from myotrack.workflow.policies import POLICY, shipped
+from myotrack.workflow.run import EXPERIMENT, fill
 from tests.validate.policies import policy, shifted
 from tests.validate.rollouts import busy, perfect
 from tests.workflow.moves import run
@@ -107,6 +109,25 @@ def test_a_policy_without_trials_performs_what_the_other_followed(capsys, full: 
     assert status == 0 and found["facts"]["B"] == "walk-02_01-muscles (policy)"
     error = next(row for row in found["measures"] if row["name"] == "joint_error_mean")
     assert error["a"] == 0.0 < error["b"] < 10.0 and error["better_is"] == "a"
+
+
+def test_trials_of_a_run_count_where_they_are_of_the_same_clip_and_body(capsys, full: Anatomy, tmp_path: Path) -> None:
+    clip = builtin("walk", full).part(0.0, 0.1)
+    store.save(clip, tmp_path / "walk.npz")
+    pos, vel = clip.pos.double(), clip.vel.double()
+    exact = replace(policy(full, clip.frames, "walk"), pos=pos, reference_pos=pos, vel=vel, reference_vel=vel)
+    folder = made(tmp_path / "run", full, exact)
+    about = json.loads((folder / EXPERIMENT).read_text())
+    learnt = shipped(Path("walk-02_01-muscles"))
+    assert learnt is not None
+    shutil.copy(learnt / POLICY, folder / POLICY)
+    (folder / EXPERIMENT).write_text(json.dumps(json.loads((learnt / EXPERIMENT).read_text()) | about))
+    for level, performs in (("original", False), ("fast", True)):
+        words = ("--against", tmp_path / "walk.npz", "--level", level, "--out", tmp_path / "page.html", "--json")
+        status, told, err = run(capsys, "validate", folder, *words)
+        assert status == 0, err
+        place = next(curve for curve in json.loads(told)["curves"] if curve["name"] == "knee_angle_r")
+        assert (place["rmse"]["mean"] > 1e-6) == performs
 
 
 def test_what_cannot_be_compared_gets_one_sentence(

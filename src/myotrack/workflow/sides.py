@@ -19,7 +19,7 @@ from myotrack.validate.portrait import FEWEST, followed
 from myotrack.validate.protocol import Conditions
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.takes import Take
-from myotrack.validate.trials import Trial
+from myotrack.validate.trials import BACKEND, Trial
 from myotrack.workflow.learning import clips_in
 from myotrack.workflow.motions import is_clip
 from myotrack.workflow.policies import POLICY, StoredPolicy, open_policy, shipped, shipped_names
@@ -190,13 +190,19 @@ def performed(
         clip.check(anatomy)
     folder = policy.path.parent
     there = open_run(folder).trials if (experiment_of(folder) or {}).get("trials") else ()
-    done = [pair for clip in clips for pair in there if _follows(pair[0], clip)]
+    body = anatomy.at(how.level)
+    done = [pair for clip in clips for pair in there if _simulated(pair[0], body) and _follows(pair[0], clip)]
     names = {trial.name for trial, _ in done}
     left = tuple(clip for clip in clips if clip.name not in names)
     if left:
         new = judged(policy, policy.network(anatomy), anatomy, {GIVEN: left}, how, tell)
         done += [(trial, anatomy) for trial in new]
     return done
+
+
+def _simulated(trial: Trial, body: Anatomy) -> bool:
+    """Whether it was in this detail (`rollout.roll_out` tells it)."""
+    return trial.settings.get(BACKEND, "").partition(", ")[2] == ("" if body.level == "original" else body.title)
 
 
 def _follows(trial: Trial, clip: Clip) -> bool:
