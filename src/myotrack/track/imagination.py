@@ -56,18 +56,17 @@ class ImaginedCost:
     """Angle of the pelvis [rad]."""
     root_velocity: float = 0.5
     """Of the pelvis [m/s]."""
-    root_acceleration: float = 0.0
-    """Of the pelvis, over an action [m/s²]; 0 counts none. What the floor gives a body shows there."""
     action: float = 0.1
     """Weight of the mean square of an action, so that nothing is asked for in vain."""
     change: float = 0.0
-    """Weight of the mean square of what an action differs by from the one before, so that they are calm."""
+    """Weight of the mean square of what an action differs by from the one before, so that they are calm. Measured
+    together with `effort` (docs/training.md): a walk is closer, with less active muscles, and less sure."""
     effort: float = 0.0
     """Weight of the mean square of all that joints are asked for, as shares of their strength, so that muscles rest."""
 
     def __post_init__(self) -> None:
         tolerances = self.landmark, self.posture, self.velocity, self.root, self.turn, self.root_velocity
-        if min(tolerances) <= 0 or min(self.root_acceleration, self.action, self.change, self.effort) < 0:
+        if min(tolerances) <= 0 or min(self.action, self.change, self.effort) < 0:
             raise ValueError(f"Tolerances are positive, and weights are not negative; got {self}.")
 
 
@@ -216,8 +215,7 @@ class Imagination:
     ) -> dict[str, Float[Tensor, "row"]]:
         """What is to be avoided in the state that an action has led to, and in the action, term by term."""
         pos, vel, _ = self._parts(following)
-        _, speed, before = self._parts(state)
-        later, cost = self.later(place), self._cost
+        before, later, cost = self._parts(state)[2], self.later(place), self._cost
         goal, rate, _ = self._table(later, 0)
         missing = self._landmarks(later) - self._kinematics.pose(pos).pos
         missing = missing - missing[:, :1]
@@ -229,9 +227,6 @@ class Imagination:
             "turn": logarithm(multiply(conjugate(pos[:, 3:7]), goal[:, 3:7])).square().sum(dim=1) / cost.turn**2,
             "root_velocity": (rate[:, :3] - vel[:, :3]).square().sum(dim=1) / cost.root_velocity**2,
         }
-        if cost.root_acceleration:
-            gained = rate[:, :3] - self._table(place, 0)[1][:, :3] - (vel[:, :3] - speed[:, :3])
-            away["root_acceleration"] = (gained / self._interval / cost.root_acceleration).square().sum(dim=1)
         asked = self._drawn(state, place) + self._scale * action
         spent = {
             "action": cost.action * action.square().mean(dim=1),
