@@ -22,10 +22,6 @@ PARTS = {
 }
 """Headings of the parts of a comparison."""
 TIMES = {name: (name.replace("_", " "), "s", 1.0, 2) for name in ("stride_time", "step_time")}
-IMPULSES = {
-    name: (name.replace("_", " "), "body weight s", 1.0, 3)
-    for name in ("braking_impulse", "propulsive_impulse", "impulse")
-}
 """What the page of a run does not list."""
 MOTION = {
     "jerk": ("jerk of the landmarks, RMS", "m/s³", 1.0, 1),
@@ -76,7 +72,7 @@ def words_of(measure: Measure) -> Words:
         metric = BY_NAME[measure.name]
         return Words(metric.title, metric.unit, 1.0, metric.digits)
     if measure.part in ("motion", "gait", "ground"):
-        return Words(*(MOTION | GAIT_ROWS | TIMES | GROUND_ROWS | IMPULSES)[measure.name])
+        return Words(*(MOTION | GAIT_ROWS | TIMES | GROUND_ROWS)[measure.name])
     if measure.part == "people":
         return Words(BESIDE[measure.name], measure.unit, 1.0, 2)
     model, _, what = measure.name.rpartition("_")
