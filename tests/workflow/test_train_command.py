@@ -457,6 +457,12 @@ def test_a_generalist_has_the_body_of_its_clips(tmp_path: Path, arms: Anatomy) -
     assert (learnt.body, learnt.level) == ("arms", "original")
     assert learnt.clone is not None and learnt.clips.folder == tmp_path
     assert RECIPES["generalist"]().body == "full"
+    # On feet, it finishes on the original, unless it is there all the time or is told otherwise.
+    many = chosen(TrainCommand("locomotion", tmp_path / "run", clips=tmp_path))
+    assert [(part.level, part.share) for part in many.parts] == [("fast", 0.8), ("original", 0.2)]
+    assert chosen(TrainCommand("locomotion", tmp_path / "run", clips=tmp_path, finish=0.0)).finish == 0.0
+    whole = chosen(TrainCommand("locomotion", tmp_path / "run", clips=tmp_path, level="original"))
+    assert [part.level for part in whole.parts] == ["original"]
 
 
 def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path, capsys) -> None:

@@ -44,7 +44,9 @@ def chosen(command: "TrainCommand") -> Experiment:
             recipe = finetune(open_policy(command.begin).experiment.body)
         experiment = replace(recipe, device=command.device, seed=command.seed)
         level = command.level or experiment.level
-        experiment = replace(experiment, fingers=command.fingers, level=level, finish=command.finish)
+        own = 0.0 if level == "original" else experiment.finish
+        finish = own if command.finish is None else command.finish
+        experiment = replace(experiment, fingers=command.fingers, level=level, finish=finish)
         if command.symmetric:
             experiment = replace(experiment, policy=replace(experiment.policy, symmetric=True))
         if command.substeps is not None:

@@ -62,9 +62,9 @@ class TrainCommand:
     substeps: int | None = None
     """Physics steps in each 10 ms while learning; judging takes 5. Fewer are faster. The recipe's own if not given: 5
     with arms, 3 with bodies on feet."""
-    finish: float = 0.0
+    finish: float | None = None
     """Share of the time, at the end, to learn on the original after another --level; trial and error after cloning then
-    has the original alone."""
+    has the original alone. The recipe's own if not given: 0.2 with 'locomotion' and 'generalist', 0 with the others."""
     minutes: float | None = None
     """Time for learning; the recipe's own if no end is given."""
     steps: int | None = None

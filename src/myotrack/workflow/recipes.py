@@ -224,14 +224,15 @@ def walk_torque() -> Experiment:
 
 
 def locomotion() -> Experiment:
-    """One policy walks, runs, turns and jumps: a folder of recordings, all at once, in imagination; some clips and
-    persons are kept for judging. Numbers of its own are not tuned."""
+    """One policy walks, runs, turns and jumps: a folder of recordings, all at once, in imagination, at last on the
+    original body; some clips and persons are kept for judging. Numbers of its own are not tuned."""
     return replace(
         walk(),
         recipe="locomotion",
         clips=ClipChoice((), (), test_share=0.15, clip_share=0.1, instead=True),
         imagine=ImagineSettings(memory=600),
         ppo=None,
+        finish=0.2,
         minutes=120.0,
     )
 
