@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("MUJOCO_GL", "egl")  # Tests draw without a screen.
 
+# Workers that share cores make each other wait: each gets one, where the system can tell a process its core.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if _WORKER and hasattr(os, "sched_setaffinity"):
+    _CORES = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_CORES[int(_WORKER.removeprefix("gw")) % len(_CORES)]})
+
 # A slow moment of a shared machine is no fault of the code, and the same commit must give the same verdict twice.
 settings.register_profile("myotrack", deadline=None, derandomize=True)
 settings.load_profile("myotrack")
