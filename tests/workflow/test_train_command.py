@@ -513,7 +513,9 @@ def test_a_walk_is_learnt_in_imagination_and_gone_on_with(tmp_path: Path, capsys
     (tmp_path / "run" / CHECKPOINTS / LAST).unlink()
     tuned = fine_tuning(finetune("full"), tmp_path / "run", tmp_path / "new.npz")
     assert tuned.imagine is None and tuned.ppo is not None
-    assert "until one is learnt motions are lost" in capsys.readouterr().err
+    assert "not in imagination: there is no model" in " ".join(capsys.readouterr().err.split())
+    assert going_on(RECIPES["locomotion"](), tmp_path / "run", None).imagine is not None
+    assert "until one is learnt motions are lost" in " ".join(capsys.readouterr().err.split())
     # It is judged like any other.
     run = examine(tmp_path / "run", None, Examination(level="fast"), False, quiet)
     assert [trial.name for trial, _ in run.trials] == ["walk"]

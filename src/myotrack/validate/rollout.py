@@ -49,6 +49,11 @@ class Driver(Protocol):
         ...
 
 
+def detail(anatomy: Anatomy) -> str:
+    """How what simulated a trial ends (`trials.BACKEND`): the level of the body, unless it is the original."""
+    return "" if anatomy.level == "original" else f", {anatomy.title}"
+
+
 def roll_out(
     simulator: Simulator,
     library: ClipLibrary,
@@ -82,8 +87,7 @@ def roll_out(
     chosen = list(range(len(library.names)) if clips is None else clips)
     _check(simulator, library, chosen)
     anatomy, worlds = simulator.anatomy, simulator.worlds
-    backend = f"{type(simulator).__name__} on {simulator.device}"
-    backend += "" if anatomy.level == "original" else f", {anatomy.title}"
+    backend = f"{type(simulator).__name__} on {simulator.device}{detail(anatomy)}"
     told = {**(settings or {}), BACKEND: backend, "ends at": str(until)}
     sizes = None if anatomy.sizes.own else anatomy.sizes
     # Clips of about the same length share a batch, so that few worlds wait.

@@ -120,8 +120,11 @@ def imagining(experiment: Experiment, first: StoredPolicy, anew: bool = True) ->
     """
     task = first.experiment.task
     why = unimaginable(task)
-    if not why and not anew and world_model(first.path) is None:
+    if not why and world_model(first.path) is None:
         why = "there is no model of the body with this policy to begin with, and until one is learnt motions are lost"
+        if anew:
+            say(f"Learning in imagination, though {why}.")
+            return experiment
     if not why:
         return experiment
     say(f"Learning by trial and error, not in imagination: {why}.")

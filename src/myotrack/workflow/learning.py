@@ -253,19 +253,18 @@ def lesson_of(
 
     stages = stages_of(experiment, envs, policy, teacher, store, team)
     if first is not None and isinstance(stages[0], Imagine):
-        recall(stages[0], first, tell)
+        recall(stages[0], first)
     return Lesson(anatomy, clips, env, policy, stages)
 
 
-def recall(stage: Imagine, first: StoredPolicy, tell: Callable[[str, int, int], None]) -> None:
-    """Begin with what a first policy's run knew of how bodies move.
+def recall(stage: Imagine, first: StoredPolicy) -> None:
+    """Begin with what a first policy's run knew of how bodies move, if it knew anything.
 
     Raises:
         CheckpointError: It knew another body, or another action.
     """
     known = world_model(first.path)
     if known is None:
-        tell("no model of the body to begin with: it is learnt anew", 0, 0)
         return
     try:
         stage.recall(known)

@@ -17,6 +17,7 @@ from myotrack.validate import trials as trial_files
 from myotrack.validate.norms import Norm
 from myotrack.validate.portrait import FEWEST, followed
 from myotrack.validate.protocol import Conditions
+from myotrack.validate.rollout import detail
 from myotrack.validate.scorecard import Scorecard
 from myotrack.validate.takes import Take
 from myotrack.validate.trials import BACKEND, Trial
@@ -201,8 +202,9 @@ def performed(
 
 
 def _simulated(trial: Trial, body: Anatomy) -> bool:
-    """Whether it was in this detail (`rollout.roll_out` tells it)."""
-    return trial.settings.get(BACKEND, "").partition(", ")[2] == ("" if body.level == "original" else body.title)
+    """Whether it was in this detail."""
+    _, comma, level = trial.settings.get(BACKEND, "").partition(", ")
+    return f"{comma}{level}" == detail(body)
 
 
 def _follows(trial: Trial, clip: Clip) -> bool:
