@@ -1,5 +1,7 @@
 """The mathematics of retargeting: curves, normal equations, contacts, each against what it must be."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from myotrack.retarget.loads import Loads
 from myotrack.retarget.residuals import Follow, Plant, Settle, Stand
 from myotrack.retarget.rig import Rig
 from myotrack.retarget.solver import Problem, pose, tangent
+from myotrack.retarget.standing import load_of
 from tests.retarget.moves import strolling
 
 
@@ -176,10 +179,11 @@ def standing_still(rig: Rig, full: Anatomy, frames: int = 40) -> torch.Tensor:
 def test_a_foot_that_rolls_stands_and_one_that_slides_does_not(rig: Rig, full: Anatomy) -> None:
     z = standing_still(rig, full)
     still = Soles.of(rig, pose(rig.kinematics, z, 1.0))
-    assert find_stances(still, RATE).all()
+    weight = torch.ones(len(z), dtype=torch.float64)
+    assert find_stances(still, RATE, weight).all()
     slid = z.clone()
     slid[:, 0] += 0.01 * torch.arange(len(z))  # 1 m/s
-    assert not find_stances(Soles.of(rig, pose(rig.kinematics, slid, 1.0)), RATE).any()
+    assert not find_stances(Soles.of(rig, pose(rig.kinematics, slid, 1.0)), RATE, weight).any()
     # Roll about the line through the centres of the heel's spheres: they stay, so the sole under them slides.
     sphere = 0
     turn = exponential(
@@ -193,6 +197,32 @@ def test_a_foot_that_rolls_stands_and_one_that_slides_does_not(rig: Rig, full: A
     rolled[:, 1] -= radius * 0.02 * torch.arange(len(z))  # Rolling without slip about +x moves the centre along -y.
     stood = Soles.of(rig, pose(rig.kinematics, rolled, 1.0)).stood()[:, sphere]
     assert (stood - stood[0]).abs().max() < 1e-9
+
+
+def test_nobody_floats_while_the_motion_needs_the_ground(rig: Rig, full: Anatomy) -> None:
+    z = standing_still(rig, full, 60)
+    z[:, 0] += 0.01 * torch.arange(len(z))  # 1 m/s: in flight nothing stands, and gliding for long is believed.
+    soles = Soles.of(rig, pose(rig.kinematics, z, 1.0))
+    borne = torch.zeros(len(z), dtype=torch.float64)
+    assert not find_stances(soles, RATE, borne).any()
+    borne[20:40] = 2.0  # As long as a runner's foot stands.
+    standing = find_stances(soles, RATE, borne).any(dim=1)
+    assert standing[20:40].all() and not standing[:20].any() and not standing[40:].any()
+    swing = soles.rolled.new_tensor([0.03, 0.0]) * torch.arange(len(z))[:, None, None]
+    fast = replace(soles, rolled=soles.rolled - swing)
+    assert not find_stances(fast, RATE, borne).any()  # 4 m/s under a body at 1 m/s: a foot in swing.
+
+
+def test_the_ground_bears_who_stands_and_not_who_falls(rig: Rig, full: Anatomy) -> None:
+    z = standing_still(rig, full, 60)
+    data = mujoco.MjData(full.model)
+    data.qpos[:] = full.couplings.qpos(z[0]).numpy()
+    mujoco.mj_forward(full.model, data)
+    place = full.model.body_mass @ data.xipos / full.model.body_mass.sum()
+    assert torch.allclose(rig.centre_of_mass(z)[0], torch.as_tensor(place), atol=1e-9)
+    assert torch.allclose(load_of(rig.centre_of_mass(z)[:, 2]), torch.ones(len(z), dtype=torch.float64), atol=1e-6)
+    z[:, 2] += 2.0 - 0.5 * 9.81 * (torch.arange(len(z), dtype=torch.float64) / RATE) ** 2
+    assert torch.allclose(load_of(rig.centre_of_mass(z)[:, 2]), torch.zeros(len(z), dtype=torch.float64), atol=1e-6)
 
 
 @pytest.mark.parametrize("slope_deg", [0.0, 1.5])

@@ -12,7 +12,9 @@ from myotrack.capture.join import together
 from myotrack.capture.reader import read
 from myotrack.clips.clip import RATE
 from myotrack.retarget.pipeline import fit
+from myotrack.retarget.rig import Rig
 from myotrack.retarget.settings import Settings
+from myotrack.retarget.standing import load_of
 from myotrack.steer.ground import STOOD_ON, ground_of
 
 LATE, EARLY = 0.03, 0.04
@@ -25,15 +27,16 @@ def runs(flags: ArrayLike) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("files", "steps"),
+    ("files", "steps", "shortest"),
     [
-        (("rajagopal2016/motion_capture_walk.trc", "rajagopal2016/grf_walk.mot"), 3),
-        (("biomechzoo/HC002D06_Straight.c3d.gz",), 2),
+        (("rajagopal2016/motion_capture_walk.trc", "rajagopal2016/grf_walk.mot"), 3, 0.3),
+        (("biomechzoo/HC002D06_Straight.c3d.gz",), 2, 0.3),
+        (("rajagopal2016/motion_capture_run.trc", "rajagopal2016/grf_run.mot"), 15, 0.15),
     ],
-    ids=["adult", "child"],
+    ids=["adult", "child", "runner"],
 )
 def test_a_foot_stands_while_a_plate_bears_it(
-    files: tuple[str, ...], steps: int, data_folder: Path, full: Anatomy
+    files: tuple[str, ...], steps: int, shortest: float, data_folder: Path, full: Anatomy
 ) -> None:
     recording = together(*(read(data_folder / file) for file in files))
     found = fit(recording, full, Settings(size="fitted"))
@@ -45,7 +48,7 @@ def test_a_foot_stands_while_a_plate_bears_it(
         stands = contact[:, 2 * foot : 2 * foot + 2].any(axis=1)
         loaded = np.asarray(ground.force[:, foot, 2].numpy() > STOOD_ON)
         for first, last in runs(loaded):
-            if last - first < 0.3 * RATE:
+            if last - first < shortest * RATE:
                 continue
             seen += 1
             ours = [run for run in runs(stands) if run[0] < last and run[1] > first]
@@ -54,6 +57,15 @@ def test_a_foot_stands_while_a_plate_bears_it(
             assert last - ours[0][1] <= EARLY * RATE + tolerance
             assert abs(ours[0][0] - first) <= EARLY * RATE and abs(ours[0][1] - last) <= EARLY * RATE
     assert seen == steps
+
+
+@pytest.mark.parametrize("name", ["05_01", "07_01", "07_11"])
+def test_a_walker_does_not_float(name: str, data_folder: Path, full: Anatomy) -> None:
+    # On an average person's skeleton, whose feet slide as they land and leave.
+    clip = fit(read(data_folder / "cmu_bvh" / f"{name}.bvh.gz"), full).clip
+    heavy = load_of(Rig.of(full).centre_of_mass(clip.pos)[:, 2]) > 0.5
+    assert heavy.double().mean() > 0.95
+    assert float((heavy & ~clip.contact.any(dim=1)).double().mean()) < 0.04
 
 
 def test_toes_stand_until_they_leave_their_place(data_folder: Path, full: Anatomy) -> None:

@@ -130,6 +130,18 @@ class Rig:
         z[:, : self.root_size] = self.anatomy.rest[: self.root_size]
         return z
 
+    def centre_of_mass(self, z: Float[Tensor, "frame pos"]) -> Float[Tensor, "frame 3"]:
+        """Of the body in its own size, in the world [m]."""
+        model = self.anatomy.model
+        data = mujoco.MjData(model)
+        centre = np.empty((len(z), 3))
+        for row, posture in enumerate(self.anatomy.couplings.qpos(z).numpy()):
+            data.qpos[:] = posture
+            mujoco.mj_kinematics(model, data)
+            mujoco.mj_comPos(model, data)
+            centre[row] = data.subtree_com[0]
+        return torch.as_tensor(centre)
+
     def sized(self, scale: Float[Tensor, "part"]) -> Kinematics:
         """The segments of a body whose parts have other sizes."""
         own = self.kinematics

@@ -40,6 +40,10 @@ FLAT_SPHERES = 5
 """Of the eight spheres under a foot, those that stand when it is flat."""
 SETTLED = 1e-3
 """Share of the cost below which a step is the last."""
+LOAD_FRAMES = 7
+"""Frames over which the acceleration of the centre of mass is averaged, which halves what is faster than 14 Hz."""
+GRAVITY = 9.81
+"""[m/s²]"""
 FLAT_FRAMES = 10
 """Frames of standing flat from which the places of points on a foot can be told."""
 
@@ -57,6 +61,10 @@ class Motion:
     def soles(self) -> Soles:
         """How the soles move, on the body's own size."""
         return Soles.of(self.rig, pose(self.problem.body, self.curve.z(), 1.0))
+
+    def load(self) -> Float[Tensor, "frame"]:
+        """What the ground had to bear of the person [body weight]."""
+        return load_of(self.rig.centre_of_mass(self.curve.z())[:, 2] * self.problem.scale)
 
     def turned(self, turn: Float[Tensor, "4"]) -> "Motion":
         """Everything rotated about the world's origin."""
@@ -105,12 +113,25 @@ class Standing:
     """What was done for it."""
 
 
+def load_of(height: Float[Tensor, "frame"]) -> Float[Tensor, "frame"]:
+    """What the ground must bear, by how a centre of mass rises and sinks: weight and inertia [body weight].
+
+    Args:
+        height: Of the centre of mass, at 100 Hz [m].
+    """
+    acceleration = height.diff(n=2)[None, None] * RATE**2
+    window = torch.hann_window(LOAD_FRAMES + 2, periodic=False, dtype=height.dtype)[1:-1]
+    acceleration = torch.nn.functional.pad(acceleration, (1 + LOAD_FRAMES // 2,) * 2, mode="replicate")
+    return 1 + torch.nn.functional.conv1d(acceleration, (window / window.sum())[None, None])[0, 0] / GRAVITY
+
+
 def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing:
     """Find the floor and the stances, and solve again with the soles planted."""
     motion, notes = _on_level_floor(motion, settings)
     soles = motion.soles()
-    planted = find_stances(soles, RATE)
-    held = plant(motion.rig, soles, planted)
+    load = motion.load()
+    planted = find_stances(soles, RATE, load)
+    held = plant(motion.rig, soles, planted, load)
     if planted.any():
         # The whole sole rests on the floor, not its lowest point.
         gap = (soles.height - held.rise[: soles.height.shape[1]])[planted]
@@ -118,12 +139,12 @@ def stand(motion: Motion, match: Correspondence, settings: Settings) -> Standing
     motion = _solved(motion, held, FIRST_STEPS)
     motion = replace(motion, problem=_settled(motion, match, planted))
     motion, planted = _seen_again(motion)
-    held = plant(motion.rig, motion.soles(), planted, CLEAR)
+    held = plant(motion.rig, motion.soles(), planted, motion.load(), CLEAR)
     for _ in range(ROUNDS):
         motion = _solved(motion, held, STEPS)
         held = anchored(held, motion.soles())
         motion = replace(motion, problem=_settled(motion, match, planted))
-    return Standing(motion, standing_regions(motion.rig, motion.soles(), held), notes)
+    return Standing(motion, standing_regions(motion.rig, motion.soles(), held, motion.load()), notes)
 
 
 def _solved(motion: Motion, held: Plant, steps: int) -> Motion:
@@ -141,8 +162,8 @@ def _seen_again(motion: Motion) -> tuple[Motion, Bool[Tensor, "frame sphere"]]:
     """
     soles = motion.soles()
     nothing = torch.zeros(soles.height.shape, dtype=torch.bool)
-    motion = _solved(motion, plant(motion.rig, soles, nothing), FIRST_STEPS)
-    return motion, find_stances(motion.soles(), RATE)
+    motion = _solved(motion, plant(motion.rig, soles, nothing, motion.load()), FIRST_STEPS)
+    return motion, find_stances(motion.soles(), RATE, motion.load())
 
 
 def _on_level_floor(motion: Motion, settings: Settings) -> tuple[Motion, tuple[str, ...]]:
