@@ -70,6 +70,7 @@ WAYS: dict[str, Callable[[], Experiment]] = {
     "walk": walk,
     "torque": walk_torque,
     "imagined": lambda: replace(walk(), ppo=None),
+    "imagined-torque": lambda: replace(walk_torque(), ppo=None),
     "ppo": walk_ppo,
     "ppo-torque": lambda: with_task(walk_ppo(), action=Torque()),
     "ppo-direct": straight,

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from myotrack.anatomy.model import Anatomy
+from myotrack.clips.builtin import builtin
+from myotrack.clips.store import save
 from myotrack.train.networks import NetworkSettings
 from myotrack.train.policy import PolicySettings
 from myotrack.train.ppo import PPOSettings
@@ -31,13 +33,15 @@ def quiet(*words: object) -> None:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of policies with one, 'first'."""
+    """A folder of policies with one, 'first', and a folder of clips with a short one."""
     place = tmp_path_factory.mktemp("kept")
+    full = Anatomy.load("full")
+    save(replace(builtin("stand", full).part(0.0, 0.5), name="briefly"), place / "clips" / "briefly.npz", full)
     small = replace(
         walk_ppo(),
         policy=PolicySettings(network=NetworkSettings(width=8, blocks=1), std=0.3),
         ppo=PPOSettings(steps=4, minibatches=2),
-        clips=ClipChoice(("stand",), (), test_share=0.0),
+        clips=ClipChoice((), (), place / "clips", test_share=0.0),
         worlds=2,
         minutes=None,
         steps=16,
@@ -53,7 +57,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_card_tells_data_compute_scores_limits_and_licence(kept: Path) -> None:
     card = (kept / "all" / "first" / "CARD.md").read_text()
-    for word in ("Built in.", "**Compute**", "48 control steps", "kept to the end", "## Limits", "Apache-2.0", "stand"):
+    words = ("Built in.", "**Compute**", "48 control steps", "kept to the end", "## Limits", "Apache-2.0", "briefly")
+    for word in words:
         assert word in card, word
 
 
@@ -69,12 +74,13 @@ def test_a_policy_is_found_by_its_name_and_gone_on_with(
     monkeypatch.setattr(policies, "PLACES", (kept / "all",))
     monkeypatch.chdir(tmp_path)
     assert shipped_names() == ("first",)
-    assert open_policy(Path("first")).clips == ("stand",)
-    assert status(["validate", "first", "--no-video", "--level", "fast", "--json"]) in (0, 1)
+    assert open_policy(Path("first")).clips == ("briefly",)
+    clips = ["--clips", str(kept / "clips")]
+    assert status(["validate", "first", *clips, "--no-video", "--level", "fast", "--json"]) in (0, 1)
     assert json.loads(capsys.readouterr().out)["out"] == "runs/first"
     assert (tmp_path / "runs" / "first" / "report.html").exists()
     assert not (kept / "all" / "first" / "report.html").exists()
-    assert status(["train", "walk", "--out", "runs/first", "--resume", "--steps", "32", "--json"]) == 0
+    assert status(["train", "walk", "--out", "runs/first", *clips, "--resume", "--steps", "32", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 32
 
 

@@ -173,6 +173,8 @@ def test_ctrl_c_reaches_all_processes_and_keeps_what_is_finished(recordings, tmp
         [*map(str, call), "--jobs", "2"],
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Who runs the tests in the background ignores Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     stop = threading.Timer(60, os.killpg, (done.pid, signal.SIGKILL))
     stop.start()
