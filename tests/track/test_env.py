@@ -148,6 +148,22 @@ def test_activations_at_the_start_make_the_motion(arms: Anatomy) -> None:
     assert apart[0] < 0.25 * apart[1]
 
 
+def test_what_trembles_is_not_asked_of_the_muscles_below_a_cutoff(arms: Anatomy) -> None:
+    calm = builtin("lift", arms).part(2.0, 3.5)
+    tremor = torch.sin(2 * torch.pi * 20.0 * torch.arange(calm.frames, dtype=calm.acc.dtype) / 100 + 0.3)
+    shaken = replace(calm, name="shaken", acc=calm.acc + 30.0 * tremor[:, None])  # 20 Hz, 30 rad/s².
+    simulator = Threads(arms, 8, threads=1)
+
+    def apart(cutoff: float | None) -> float:
+        one, other = (fitting(simulator, ClipLibrary.of([clip], arms), cutoff).moment for clip in (calm, shaken))
+        middle = slice(30, -30)
+        return float((one - other)[middle].square().mean().sqrt() / one[middle].square().mean().sqrt())
+
+    # A filter of fourth order leaves (6 / 20)^4 = 0.8 % of it.
+    assert apart(None) > 0.1
+    assert apart(6.0) < 0.02 * apart(None)
+
+
 def test_a_delay_shows_what_was_some_steps_ago(arms: Anatomy) -> None:
     prompt, late = (env_of(arms, Task(disturbance=Disturbance(delay=3))) for _ in range(2))
     prompt = env_of(arms)

@@ -1,11 +1,12 @@
 """Where episodes begin: at any frame of any clip, more often where the policy fails, muscles fitting the motion."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from myotrack.algebra.lowpass import lowpass
 from myotrack.clips.clip import RATE
 from myotrack.clips.library import ClipLibrary, Reference
 from myotrack.simulate.simulator import Simulator
@@ -17,6 +18,9 @@ from myotrack.track.moment import Fitting, Moment
 EVERY = 5
 """Frames between those whose activations are worked out; between them they are interpolated. Tuned: 50 ms, in which an
 activation that moves the built-in motions changes by little."""
+
+FEWEST = 20
+"""Frames of a clip that are too few to be low-passed."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +136,15 @@ class Starts:
         self.course.load({name[7:]: value for name, value in state.items() if name.startswith("course.")})
 
 
-def fitting(simulator: Simulator, library: ClipLibrary) -> Fitting:
+def fitting(simulator: Simulator, library: ClipLibrary, cutoff: float | None = None) -> Fitting:
     """Muscles and moments of each frame of a library, row by row; the simulator's worlds are reset.
 
     A held body is asked by muscle control, one on its own feet with the floor that it stands on (`steer.grounded`).
+
+    Args:
+        simulator: Of their body.
+        library: The clips.
+        cutoff: Of a low-pass without delay of the accelerations [Hz]; as they are if not given, and in clips of 0.2 s.
     """
     ask = Grounded(simulator).fit if simulator.anatomy.free else _Held(simulator).fit
     worlds, device = simulator.worlds, library.device
@@ -143,11 +152,17 @@ def fitting(simulator: Simulator, library: ClipLibrary) -> Fitting:
     moment = torch.zeros(len(library.table), simulator.anatomy.couplings.coordinate_size, device=device)
     for index, (first, frames) in enumerate(zip(library.start.tolist(), library.frames, strict=True)):
         wanted = [*range(0, frames - 1, EVERY), frames - 1]
+        whole = torch.arange(frames, device=device)
+        acceleration = library.at(torch.full_like(whole, index), whole, (0, 1)).coordinate_acc
+        if cutoff is not None and frames > FEWEST:
+            smooth = lowpass(acceleration.double().cpu().numpy(), RATE, cutoff)
+            acceleration = torch.as_tensor(smooth.copy()).to(acceleration)
         found = []
         for begin in range(0, len(wanted), worlds):
             rows = wanted[begin : begin + worlds]
             frame = torch.tensor(rows + [rows[-1]] * (worlds - len(rows)), device=device)
-            fit = ask(library.at(torch.full_like(frame, index), frame, (0, 1)))
+            reference = library.at(torch.full_like(frame, index), frame, (0, 1))
+            fit = ask(replace(reference, coordinate_acc=acceleration[frame]))
             found.append(torch.cat([fit.activation, fit.moment], dim=1)[: len(rows)].float())
         knots = torch.cat(found)
         at = torch.tensor(wanted, dtype=torch.float32, device=device)

@@ -29,6 +29,8 @@ class Task:
     """An episode is cut after so long, so that new starts are seen [s]."""
     hold: int = 1
     """Control intervals for which an action is kept. What it adds to, such as springs, goes on at every interval."""
+    cutoff: float | None = None
+    """Of the motion's accelerations, where muscles and moments of its frames are worked out [Hz]; None: as they are."""
 
     def __post_init__(self) -> None:
         if self.hold < 1 or (self.hold > 1 and self.disturbance.delay):

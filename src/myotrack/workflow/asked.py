@@ -160,7 +160,9 @@ def going_on(experiment: Experiment, begin: Path | None, clips: Path | None) -> 
     return replace(
         experiment,
         fingers=known.fingers,
-        task=replace(experiment.task, action=task.action, observation=task.observation, hold=task.hold),
+        task=replace(
+            experiment.task, action=task.action, observation=task.observation, hold=task.hold, cutoff=task.cutoff
+        ),
         policy=replace(known.policy, std=spread, lowest_std=bounds.lowest_std, highest_std=bounds.highest_std),
         clips=known.clips if clips is None else experiment.clips,
         begin=first.path,

@@ -289,7 +289,8 @@ def env_of(
     tell("finding the activations of every start", 0, 0)
     weight = torch.tensor(clips.weight) if clips.weight else None
     seed = experiment.seed + _APART * team.rank
-    return TrackingEnv(experiment.task, simulator, library, fitting(simulator, library), seed, weight)
+    found = fitting(simulator, library, experiment.task.cutoff)
+    return TrackingEnv(experiment.task, simulator, library, found, seed, weight)
 
 
 def policy_of(experiment: Experiment, env: TrackingEnv) -> Policy:

@@ -46,7 +46,7 @@ class Performer:
     def episode(self, name: str) -> Episode:
         """The policy at the first frame of a clip. Muscles start as they do when it is judged."""
         library = ClipLibrary.of([self.clips[name]], self._anatomy, self._simulator.device)
-        found = fitting(simulator_of(self._anatomy, FITTED, "cpu"), library)
+        found = fitting(simulator_of(self._anatomy, FITTED, "cpu"), library, self._task.cutoff)
         drive = Drive(self._task, self._simulator, library, self._act, self._stored.experiment.seed, found)
         return Episode(self._simulator, library, drive, found.activation[:1])
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from myotrack.anatomy.levels import Level
 from myotrack.clips.builtin import varied
+from myotrack.clips.smooth import CUTOFF
 from myotrack.simulate.physics import Physics
 from myotrack.track.action import Synergy, Torque
 from myotrack.track.curriculum import Curriculum
@@ -301,7 +302,7 @@ def on_feet(action: Synergy | Torque) -> Task:
         smoothness=SmoothnessCost(0.0),
     )
     return Task(
-        action, ObservationSettings(activation=False), reward, rule=Rule(0.12, 0.30, "tight"), hold=HOLD,
+        action, ObservationSettings(activation=False), reward, rule=Rule(0.12, 0.30, "tight"), hold=HOLD, cutoff=CUTOFF,
     )  # fmt: skip
 
 

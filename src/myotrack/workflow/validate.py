@@ -180,7 +180,7 @@ def judged(
         worlds = min(WORLDS, len(clips))
         simulator = simulator_of(anatomy.at(how.level), worlds, how.device)
         library = ClipLibrary.of(clips, simulator.anatomy, simulator.device)
-        found = fitting(simulator, library)
+        found = fitting(simulator, library, task.cutoff)
         for acting in (MEAN, SAMPLED) if how.sampled else (MEAN,):
             act = policy.to(simulator.device).mean if acting == MEAN else _drawn(policy, seed)
             drive = Drive(task, simulator, library, act, seed, found)
