@@ -1,6 +1,7 @@
 """Laws of a comparison: nothing differs from itself, sides may be swapped, and numbers are those worked out by hand."""
 
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from myotrack.validate.comparison import Comparison, compare
 from myotrack.validate.published import usual
 from myotrack.validate.takes import Take
 from myotrack.validate.trials import Trial
+from myotrack.view.comparison import differences
 from tests.validate.policies import policy, shifted
 from tests.validate.rollouts import busy, perfect
 from tests.validate.walks import walking
@@ -199,6 +201,10 @@ def test_what_is_usual_of_people_stands_beside_a_gait(full: Anatomy) -> None:
     row, speed = done.row("cadence"), done.row("speed").first
     known = usual("cadence", speed)
     assert known is not None and row.usual == (known.low, known.high) and row.source == known.names
+    assert row.cited == known.sources
+    page = differences(done)
+    for source in known.sources:
+        assert page.count(escape(source.citation)) == 1  # Below the table, however many rows name it.
     # Koelewijn's mean curves, by hand: 1.475 at 0.8 m/s and 1.835 steps/s at 1.3.
     assert known.low == pytest.approx(1.475 + 0.72 * (speed - 0.8), abs=1e-9)
     assert np.isfinite(row.first)

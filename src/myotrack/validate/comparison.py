@@ -15,7 +15,7 @@ import numpy as np
 from myotrack.clips.quality import Limits
 from myotrack.validate.metrics import BY_NAME
 from myotrack.validate.pairs import UNITS, Kind, Over, Pair, alike
-from myotrack.validate.published import usual, walking
+from myotrack.validate.published import Source, usual, walking
 from myotrack.validate.statistics import Difference, Interval, mean_interval, paired
 from myotrack.validate.takes import PEOPLE, Measure, Take
 
@@ -37,6 +37,8 @@ class Row:
     """From and to, in the unit of the measure."""
     source: str = ""
     """Of what is usual."""
+    cited: tuple[Source, ...] = ()
+    """Where that was read, if in publications."""
 
     @property
     def better(self) -> str:
@@ -154,30 +156,32 @@ def _rows(pairs: Sequence[Pair]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _usual(measure: Measure, pairs: Sequence[Pair]) -> tuple[tuple[float, float] | None, str]:
-    """What is known of people, or expected of a sound simulation."""
+def _usual(measure: Measure, pairs: Sequence[Pair]) -> tuple[tuple[float, float] | None, str, tuple[Source, ...]]:
+    """What is known of people, or expected of a sound simulation; whose it is, and where it was read."""
     if measure.part == "scores":
         metric = BY_NAME[measure.name]
-        return metric.usual, metric.source
+        return metric.usual, metric.source, ()
     if measure.part == "motion":
-        return (0.0, getattr(Limits(), measure.name)), "limit of myotrack clips"
+        return (0.0, getattr(Limits(), measure.name)), "limit of myotrack clips", ()
     portraits = [take.seen.portrait for pair in pairs for take in (pair.first, pair.second) if take.seen is not None]
     if measure.part == "people":
         norms = [each.norms[name] for each in portraits for name in PEOPLE[measure.name] if name in each.norms]
-        return None, "; ".join(dict.fromkeys(norm.of for norm in norms))
+        return None, "; ".join(dict.fromkeys(norm.of for norm in norms)), ()
     what = measure.name.rpartition("_")[2]
     walks = [each.kinetics.gait.parameters() for each in portraits if each.kinetics is not None]
     speeds = [found["speed"].mean for found in walks if "speed" in found]
     if measure.part in ("gait", "ground"):
         spans = [known for speed in speeds if (known := usual(measure.name, speed)) is not None]
-        named = dict.fromkeys(known.names for known in spans)
-        return _span([end for known in spans for end in (known.low, known.high)]), "; ".join(named)
+        cited = tuple(dict.fromkeys(source for known in spans for source in known.sources))
+        ends = [end for known in spans for end in (known.low, known.high)]
+        return _span(ends), "; ".join(source.name for source in cited), cited
     if measure.part == "cost" and what != "net":
         told = [(power / (speed if what == "transport" else 1.0), source)
                 for speed in speeds for source, power in walking(speed).items()]  # fmt: skip
-        named = dict.fromkeys(source.name for _, source in told)
-        return _span([power for power, _ in told]), f"{'; '.join(named)}, at the same speed" if named else ""
-    return None, ""
+        cited = tuple(dict.fromkeys(source for _, source in told))
+        names = "; ".join(source.name for source in cited)
+        return _span([power for power, _ in told]), f"{names}, at the same speed" if names else "", cited
+    return None, "", ()
 
 
 def _span(values: Sequence[float]) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from myotrack.validate.comparison import Comparison, Likeness, Row
 from myotrack.validate.norms import WIDTH, Norm
 from myotrack.validate.pairs import Kind, Pair, heard, near
 from myotrack.validate.takes import Take
-from myotrack.view.people import ABOUT, CYCLE, PEOPLE, SAGITTAL, WORDS
+from myotrack.view.people import ABOUT, CYCLE, PEOPLE, SAGITTAL, WORDS, cited
 from myotrack.view.plot import Key, Line, Panel, Picture
 from myotrack.view.report import document, made
 from myotrack.view.wording import DASH, PARTS, Words, verdict, words_of, words_of_curve
@@ -106,12 +106,14 @@ def differences(done: Comparison) -> str:
             rows += "".join(_row(row, len(done.pairs)) for row in mine)
     if not rows:
         rows = '<tr><td colspan="6">No number is known of both.</td></tr>'
+    sources = cited(source for row in done.rows for source in row.cited)
+    sources = f'\n<p class="soft">Where numbers of people were read: {sources}</p>' if sources else ""
     return (
         '<section id="differs"><h2>What differs</h2>\n<p class="soft">Means over the motions of which both have the '
         "number. Under a difference stands its 95 % interval, which one motion has not.</p>\n"
         '<div class="wide"><table class="many groups"><thead><tr><th>measure</th><th class="number">A</th>'
         '<th class="number">B</th><th class="number">A less B</th><th>better is</th><th>usual</th></tr></thead>\n'
-        f"<tbody>\n{rows}</tbody></table></div></section>"
+        f"<tbody>\n{rows}</tbody></table></div>{sources}</section>"
     )
 
 

@@ -179,7 +179,7 @@ def gait_table(portrait: Portrait) -> str:
         found, asked = found | portrait.kinetics.ground(), GAIT_ROWS | GROUND_ROWS
     people = {name: usual(name, found["speed"].mean) for name in asked}
     rows = [_number_row(*about, found[name], people[name]) for name, about in asked.items()]
-    sources = _cited(source for each in people.values() if each is not None for source in each.sources)
+    sources = cited(source for each in people.values() if each is not None for source in each.sources)
     return (
         "<h3>The gait in numbers</h3>\n<figure><figcaption>Mean over the strides of both feet, with their standard "
         "deviation. Asymmetry is right less left over their mean: 0 is even. Beside them means of groups of healthy "
@@ -242,7 +242,7 @@ def cost(spent: Sequence[Metabolics]) -> str:
     return (
         "<h3>What it costs</h3>\n<figure><figcaption>Metabolic power of all muscles over the whole motion, per "
         "kilogram of body. Gross has the basal rate in it, net has not; cost of transport is power over speed. "
-        f"{escape(honest)} {_cited(source for *_, sources in people for source in sources)}</figcaption>\n"
+        f"{escape(honest)} {cited(source for *_, sources in people for source in sources)}</figcaption>\n"
         '<div class="wide"><table><thead><tr><th>by</th><th class="number">net <small>W/kg</small></th>'
         '<th class="number">gross <small>W/kg</small></th><th class="number">transport, net <small>J/kg/m</small></th>'
         '<th class="number">gross <small>J/kg/m</small></th><th>source</th></tr></thead>\n'
@@ -269,7 +269,7 @@ def _published_row(title: str, cells: str, sources: Sequence[Source]) -> str:
     return f"<tr class='published'><th>{escape(title)}</th>{cells}<td class='unit source'>{names}</td></tr>"
 
 
-def _cited(sources: Iterable[Source]) -> str:
+def cited(sources: Iterable[Source]) -> str:
     """Where the numbers of people were read, each source once, as markup."""
     told = "; ".join(f"{source.name}: {source.citation}" for source in dict.fromkeys(sources))
     return escape(f"{told}." if told else "")
