@@ -34,10 +34,18 @@ PEOPLE = (
 )
 SHOTS = {"report": (HEAD, 2100), "report_people": (PEOPLE, 2000)}
 """Name of a picture, what it leaves out, and its height at most."""
+FIRST = 1700
+"""Height of the first screens."""
 
 
-def main(run: Path = Path("runs/walk-02_01"), out: Path = Path("docs/figures")) -> None:
-    """Photograph parts of a page."""
+def main(run: Path = Path("runs/walk-02_01"), out: Path = Path("docs/figures"), name: str | None = None) -> None:
+    """Photograph parts of a page.
+
+    Args:
+        run: Whose page.
+        out: Folder of the pictures.
+        name: Take the first screens of any page as one picture of this name instead.
+    """
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         sys.exit("There is no Chromium here; install it, for instance with `apt-get install chromium`.")
@@ -45,13 +53,15 @@ def main(run: Path = Path("runs/walk-02_01"), out: Path = Path("docs/figures")) 
         sys.exit(f"There is no report in {run}; make one with `myotrack validate` or `myotrack report`.")
     page = with_still((run / "report.html").read_text(encoding="utf-8"))
     out.mkdir(parents=True, exist_ok=True)
-    for name, (only, height) in SHOTS.items():
-        picture = photograph(browser, page.replace("</head>", f"<style>{ALWAYS}{only}</style></head>"), height)
+    for shot, (only, height) in (SHOTS if name is None else {name: ("", FIRST)}).items():
+        picture = photograph(
+            browser, page.replace("</head>", f"<style>{ALWAYS if only else ''}{only}</style></head>"), height
+        )
         # Paper below the last line is cut off.
         used = np.flatnonzero((picture != picture[-1, 0]).any(axis=(1, 2)))
         picture = picture[: min(int(used[-1]) + 28, len(picture))]
-        Image.fromarray(picture).quantize(COLOURS, dither=Image.Dither.NONE).save(out / f"{name}.png", optimize=True)
-        print(out / f"{name}.png")
+        Image.fromarray(picture).quantize(COLOURS, dither=Image.Dither.NONE).save(out / f"{shot}.png", optimize=True)
+        print(out / f"{shot}.png")
 
 
 def with_still(page: str) -> str:
