@@ -184,7 +184,7 @@ def from_anywhere(policy: StoredPolicy, anatomy: Anatomy, clips: tuple[Clip, ...
     experiment = policy.experiment
     simulator = simulator_of(anatomy.at(experiment.level), -(-(clips[0].frames - 1) // EVERY), "cpu")
     library = ClipLibrary.of(clips, simulator.anatomy, simulator.device)
-    env = TrackingEnv(experiment.task, simulator, library, fitting(simulator, library))
+    env = TrackingEnv(experiment.task, simulator, library, fitting(simulator, library, experiment.task.cutoff))
     _, share = env.lasting(policy.network(anatomy).mean, EVERY)
     return float((share == 1).float().mean())
 
