@@ -98,9 +98,13 @@ class Soles:
         """Path of the centres along the floor without what is rolling; constant where a foot stands [m]."""
         return self.centre[..., :2] - self.rolled
 
+    def pace(self, rate: float) -> Float[Tensor, "frame 1"]:
+        """The body's own speed along the floor [m/s]."""
+        return (torch.gradient(self.travel, dim=0)[0] * rate).norm(dim=1, keepdim=True)
+
     def haste(self, rate: float) -> Float[Tensor, "frame 1"]:
         """By how much faster a standing sphere may seem to move, since the body moves fast [m/s]."""
-        return LENIENCE * (torch.gradient(self.travel, dim=0)[0] * rate).norm(dim=1, keepdim=True)
+        return LENIENCE * self.pace(rate)
 
     def speed(self, rate: float) -> Float[Tensor, "frame sphere 2"]:
         """Velocity of the material at the bottom of each sphere [m/s]."""
@@ -253,7 +257,7 @@ def find_stances(soles: Soles, rate: float, load: Float[Tensor, "frame"]) -> Boo
     late = _led(standing.flip(0), may.flip(0), round(LEAVING * rate)).flip(0)
     standing = _led(standing, may, round(LANDING * rate)) | late
     above = soles.height - level
-    bearing = low & (above < above.amin(dim=1, keepdim=True) + LOWEST) & (speed < SLIDING + RUNNING / LENIENCE * haste)
+    bearing = low & (above < above.amin(dim=1, keepdim=True) + LOWEST) & (speed < SLIDING + RUNNING * soles.pace(rate))
     bearing &= ((load > BORNE) & ~standing.any(dim=1))[:, None]
     number = _run_numbers(bearing)
     return standing | (bearing & (torch.bincount(number.reshape(-1))[number] <= round(LONGEST * rate)))
