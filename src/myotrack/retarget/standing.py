@@ -41,7 +41,7 @@ FLAT_SPHERES = 5
 SETTLED = 1e-3
 """Share of the cost below which a step is the last."""
 LOAD_FRAMES = 7
-"""Frames over which the acceleration of the centre of mass is averaged, which halves what is faster than 14 Hz."""
+"""Frames over which the acceleration of the centre of mass is averaged, which leaves half of 12.5 Hz."""
 GRAVITY = 9.81
 """[m/s²]"""
 FLAT_FRAMES = 10
