@@ -42,7 +42,7 @@ from myotrack.workflow.output import machine
 
 FILES = ("motion_capture_walk.trc", "grf_walk.mot", "moco_electromyography.sto.gz")
 MASS = 85.0
-"""Of the person [kg]; source: the trial's own ID settings, as in docs/benchmarks.md."""
+"""Of the person [kg], as docs/benchmarks.md has it for the moments of this recording. No r depends on it."""
 CUTOFF = 6.0
 """The published forces are low-passed so; ours are for the comparison [Hz]."""
 STRIDE = (0.268, 1.412)

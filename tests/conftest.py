@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests import shapes
-
 if TYPE_CHECKING:
     from myotrack.anatomy.model import Anatomy
 
@@ -33,12 +31,6 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def shapes_are_looked_at_anew() -> None:
-    """In each test the first calls of every function are checked (`tests/shapes.py`)."""
-    shapes.next_test()
 
 
 @pytest.fixture(scope="session")

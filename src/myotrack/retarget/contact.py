@@ -47,8 +47,8 @@ LOWEST, SLIDING, RUNNING, LONGEST = 0.005, 1.0, 0.3, 0.25
 speed, for at most so long [s]: who is seen to slide for longer does. Tuned; a runner's foot stands for 0.25 s."""
 ALONE = 0.6
 """By how much sooner a stance is firm while nothing else bears the body: 0.02, 0.05, 0.12, 0.25, 0.5 become 0.21, 0.30,
-0.43, 0.57, 0.76. Tuned: on CMU_07_01 feet slide by 6.0 instead of 11.7 mm, and landmarks jerk by 572 instead of 497
-m/s³."""
+0.43, 0.57, 0.76. Tuned, when feet were said to stand however fast they slid: on CMU_07_01 they slide by 6.0 instead of
+11.7 mm, and landmarks jerk by 572 instead of 497 m/s³."""
 GAP = 0.03
 """Two stances closer than this are one [s]."""
 SLIP, HOVER = 0.001, 0.001

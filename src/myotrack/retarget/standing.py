@@ -162,7 +162,8 @@ def _seen_again(motion: Motion) -> tuple[Motion, Bool[Tensor, "frame sphere"]]:
     """
     soles = motion.soles()
     nothing = torch.zeros(soles.height.shape, dtype=torch.bool)
-    motion = _solved(motion, plant(motion.rig, soles, nothing, motion.load()), FIRST_STEPS)
+    unasked = torch.zeros(len(nothing), dtype=torch.float64)  # Where nothing stands, no load makes it firm.
+    motion = _solved(motion, plant(motion.rig, soles, nothing, unasked), FIRST_STEPS)
     return motion, find_stances(motion.soles(), RATE, motion.load())
 
 
